@@ -1,0 +1,85 @@
+//! The disk, as the engine sees it.
+//!
+//! Owns: the [`Disk`] trait and its real implementation; with the feature
+//! `simulation`, a seeded disk that crashes, tears and refuses.
+//! Promises: nothing about durability beyond what each method says; all
+//! durability is built above, from `sync_data`, `sync_all` and
+//! `sync_directory`.
+//! Refuses: to retry. An error of a sync is handed up as it came.
+
+use std::fmt::Debug;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+mod real;
+#[cfg(feature = "simulation")]
+mod simulated;
+
+pub(crate) use real::RealDisk;
+#[cfg(feature = "simulation")]
+pub use simulated::{Crash, Fault, Operation, SimulatedDisk};
+
+/// Directories, names and files under one root. All paths are relative to it.
+pub trait Disk: Debug + Send + Sync + 'static {
+    /// The root, for messages.
+    fn root(&self) -> &Path;
+
+    /// Takes the exclusive lock of the root until the guard is dropped.
+    /// An error of kind `WouldBlock` means that somebody else holds it.
+    fn lock(&self, path: &Path) -> io::Result<Box<dyn DiskLock>>;
+
+    /// Creates a directory (mode 0700); an existing one is fine.
+    fn create_directory(&self, path: &Path) -> io::Result<()>;
+
+    /// The names of the files of a directory, sorted.
+    fn list(&self, path: &Path) -> io::Result<Vec<String>>;
+
+    /// Creates a file (mode 0600) that must not exist yet, for reading and writing.
+    fn create(&self, path: &Path) -> io::Result<Arc<dyn DiskFile>>;
+
+    /// Opens an existing file for reading and writing.
+    fn open(&self, path: &Path) -> io::Result<Arc<dyn DiskFile>>;
+
+    /// Renames a file, replacing `to`.
+    fn rename(&self, from: &Path, to: &Path) -> io::Result<()>;
+
+    /// Removes a file.
+    fn remove(&self, path: &Path) -> io::Result<()>;
+
+    /// Makes creations, renames and removals in this directory durable.
+    fn sync_directory(&self, path: &Path) -> io::Result<()>;
+
+    /// Bytes free for new files; `u64::MAX` where it cannot be told.
+    fn free_bytes(&self) -> u64;
+
+    /// Where the index, which speaks to the operating system itself, keeps
+    /// its directory of this name.
+    fn index_directory(&self, name: &str) -> PathBuf;
+}
+
+/// A held lock; dropping it releases.
+pub trait DiskLock: Debug + Send + Sync {}
+
+/// An open file. Reads and writes name their offset, so one handle serves
+/// many threads.
+pub trait DiskFile: Debug + Send + Sync {
+    /// Fills `buffer` from `offset`; an error of kind `UnexpectedEof` when the
+    /// file ends before.
+    fn read_exact_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<()>;
+
+    /// Writes all of `bytes` at `offset`, extending the file where needed.
+    fn write_all_at(&self, bytes: &[u8], offset: u64) -> io::Result<()>;
+
+    /// Makes written bytes durable, and the length where it is needed to read them.
+    fn sync_data(&self) -> io::Result<()>;
+
+    /// Makes written bytes and all metadata durable.
+    fn sync_all(&self) -> io::Result<()>;
+
+    /// The length of the file in bytes.
+    fn length(&self) -> io::Result<u64>;
+
+    /// Cuts or extends (with zeros) the file.
+    fn set_length(&self, length: u64) -> io::Result<()>;
+}

@@ -1,0 +1,158 @@
+//! The one error type: categories a caller can act on.
+
+use std::fmt;
+use std::io;
+use std::path::{Path, PathBuf};
+
+/// A `Result` whose error is [`Error`].
+pub type Result<T, E = Error> = std::result::Result<T, E>;
+
+/// An error source whose concrete type is not part of the interface.
+pub(crate) type Source = Box<dyn std::error::Error + Send + Sync + 'static>;
+
+/// Everything that can go wrong, by what the caller can do about it.
+///
+/// Absence that is not strict is an `Option`, a lost race is a `bool`; neither
+/// is an error. Messages name the fact and the remedy, never a stored value or
+/// a session token.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// A strict operation named a key that the session does not hold.
+    #[error("the session holds no key {key:?}; use `discard` or `pop` where absence is fine")]
+    KeyNotFound {
+        /// The key that was asked for.
+        key: String,
+    },
+    /// The session was flushed, cycled, destroyed, revoked or has expired
+    /// since this handle was opened.
+    #[error("the session is gone (logged out or expired elsewhere); treat the visitor as new")]
+    SessionGone,
+    /// A session with the chosen ID exists already.
+    #[error("a session with this ID exists already; choose another ID")]
+    SessionExists,
+    /// A key is empty or longer than the limit.
+    #[error("a key must have 1 to {limit} bytes, this one has {length}")]
+    InvalidKey {
+        /// Bytes of the refused key.
+        length: usize,
+        /// The most bytes a key may have.
+        limit: usize,
+    },
+    /// Text or bytes that are not a session ID or digest.
+    #[error("not a session ID: {reason}")]
+    InvalidId {
+        /// What is wrong with it, without quoting it.
+        reason: &'static str,
+    },
+    /// Something is larger than its limit; nothing was applied.
+    #[error("{what} of {size} bytes is over the limit of {limit} bytes; nothing was written")]
+    TooLarge {
+        /// What was too large.
+        what: &'static str,
+        /// Its size in bytes, or the size at which it was refused.
+        size: u64,
+        /// The limit in bytes.
+        limit: u64,
+    },
+    /// A value could not be turned into its stored form.
+    #[error("the value of key {key:?} cannot be stored: {source}")]
+    Encode {
+        /// The key the value was meant for.
+        key: String,
+        /// What the encoder said.
+        source: Source,
+    },
+    /// A stored value is not what the caller asked for; it is left in place.
+    #[error("the value of key {key:?} is not of the requested type: {source}")]
+    Decode {
+        /// The key of the value.
+        key: String,
+        /// What the decoder said.
+        source: Source,
+    },
+    /// Stored bytes are damaged.
+    #[error("damaged data in {} at byte {offset}: {reason}; restore this directory from a backup", path.display())]
+    Corrupted {
+        /// The damaged file.
+        path: PathBuf,
+        /// Where in the file, in bytes.
+        offset: u64,
+        /// What does not hold.
+        reason: String,
+    },
+    /// There is no space for this write; nothing was applied. Removals go on
+    /// working, and writes do again once there is space.
+    #[error("no space left to {doing}; free some space, no reopening is needed")]
+    StorageFull {
+        /// What needed the space.
+        doing: &'static str,
+        /// What the file system said, where it was asked.
+        source: Option<io::Error>,
+    },
+    /// An earlier write or sync failed. The outcome of writes since then is
+    /// unknown: close, mend the cause and open again.
+    #[error("the database stopped writing after a failure ({cause}); reopen it once the cause is mended")]
+    Poisoned {
+        /// The failure that stopped it.
+        cause: String,
+    },
+    /// The database was used inside a transaction's closure.
+    #[error("the database was used inside a transaction's closure; use the closure's own `Transaction`")]
+    Reentrant,
+    /// Another process, or another handle in this one, has the directory open.
+    #[error("{} is in use by another process or handle; close it there first", path.display())]
+    Locked {
+        /// The directory.
+        path: PathBuf,
+    },
+    /// The database was closed.
+    #[error("the database is closed")]
+    Closed,
+    /// The directory was written by a newer format.
+    #[error("{} has format version {found}, this library reads up to {supported}; use a newer release", path.display())]
+    Version {
+        /// The file that states the version.
+        path: PathBuf,
+        /// The version it states.
+        found: u32,
+        /// The newest version that can be read.
+        supported: u32,
+    },
+    /// The operating system refused a file operation.
+    #[error("cannot {doing} {}: {source}", path.display())]
+    Io {
+        /// What was being done.
+        doing: &'static str,
+        /// The file or directory.
+        path: PathBuf,
+        /// What the operating system said.
+        source: io::Error,
+    },
+}
+
+impl Error {
+    /// An I/O error on `path`; a full file system becomes `StorageFull`.
+    pub(crate) fn io(doing: &'static str, path: &Path, source: io::Error) -> Self {
+        match source.kind() {
+            io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => Self::StorageFull {
+                doing,
+                source: Some(source),
+            },
+            _ => Self::Io {
+                doing,
+                path: path.to_path_buf(),
+                source,
+            },
+        }
+    }
+
+    /// Damage in `path` at `offset`.
+    pub(crate) fn corrupted(path: &Path, offset: u64, reason: impl fmt::Display) -> Self {
+        Self::Corrupted {
+            path: path.to_path_buf(),
+            offset,
+            reason: reason.to_string(),
+        }
+    }
+}

@@ -1,0 +1,14 @@
+//! Bytes: everything that stands on disk, written and read in one place.
+//!
+//! Owns: journal frames, segment frames, images, pages, records, footers,
+//! headers, values and their versions. The only place that names bincode or
+//! crc32fast.
+//! Promises: a decoder returns an error on any input, and allocates no more
+//! than a small multiple of it.
+#![doc = include_str!("README.md")]
+
+pub(crate) mod codec;
+pub(crate) mod identity;
+pub(crate) mod page;
+pub(crate) mod record;
+pub(crate) mod value;

@@ -1,0 +1,240 @@
+//! A page: a sorted run of entries, searched where it lies.
+//!
+//! Owns the layout of the entries in an image or page frame. Promises that a
+//! parsed page is ordered, within its fences, and valid UTF-8: all of it is
+//! checked once, on reading, so that lookups afterwards cannot go wrong.
+
+use std::cmp::Ordering;
+use std::ops::Range;
+use std::sync::Arc;
+
+use super::codec::{Malformed, read_u32, read_u64};
+use super::identity::Timestamp;
+use crate::limits::{MAX_KEY_BYTES, MAX_VALUE_BYTES};
+
+/// What a page should hold at most, unless a single entry is larger.
+pub(crate) const TARGET_BYTES: usize = 4096;
+
+/// Bytes of an entry besides its key, its value and its deadline.
+const ENTRY_HEAD: usize = 4 + 4;
+/// Bytes of an entry's place in the table.
+const SLOT: usize = 4;
+/// Set in an entry's key length when a deadline follows the head.
+const HAS_DEADLINE: u32 = 1 << 31;
+
+/// An entry on its way into a page.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Entry<'a> {
+    /// 1 to 512 bytes.
+    pub(crate) key: &'a str,
+    /// Tag and payload.
+    pub(crate) value: &'a [u8],
+    /// When it stops to exist.
+    pub(crate) deadline: Option<Timestamp>,
+}
+
+impl Entry<'_> {
+    /// Bytes that the entry takes in a page.
+    pub(crate) fn size(&self) -> usize {
+        let deadline = if self.deadline.is_some() { 8 } else { 0 };
+        SLOT + ENTRY_HEAD + deadline + self.key.len() + self.value.len()
+    }
+}
+
+/// Appends the body of a page: the count, the table of where entries begin
+/// (relative to the body), and the entries. Keys must ascend.
+pub(crate) fn write_body(buffer: &mut Vec<u8>, entries: &[Entry<'_>]) -> Result<(), Malformed> {
+    let too_long = |_| Malformed::Damaged("a page is too long");
+    debug_assert!(
+        entries.is_sorted_by(|left, right| left.key < right.key),
+        "INVARIANT: a page's keys ascend"
+    );
+    let count = u32::try_from(entries.len()).map_err(too_long)?;
+    buffer.extend_from_slice(&count.to_le_bytes());
+    let mut place = 4 + SLOT * entries.len();
+    for entry in entries {
+        buffer.extend_from_slice(&u32::try_from(place).map_err(too_long)?.to_le_bytes());
+        place += entry.size() - SLOT;
+    }
+    for entry in entries {
+        let mut key_length = u32::try_from(entry.key.len()).map_err(too_long)?;
+        if entry.deadline.is_some() {
+            key_length |= HAS_DEADLINE;
+        }
+        let value_length = u32::try_from(entry.value.len()).map_err(too_long)?;
+        buffer.extend_from_slice(&key_length.to_le_bytes());
+        buffer.extend_from_slice(&value_length.to_le_bytes());
+        if let Some(Timestamp(deadline)) = entry.deadline {
+            buffer.extend_from_slice(&deadline.to_le_bytes());
+        }
+        buffer.extend_from_slice(entry.key.as_bytes());
+        buffer.extend_from_slice(entry.value);
+    }
+    Ok(())
+}
+
+/// The keys that a page is responsible for: from `lower`, up to but without
+/// `upper`. `None` is the end of all keys.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Fences {
+    /// The first key the page may hold; empty for the first page.
+    pub(crate) lower: Box<str>,
+    /// The first key of the next page.
+    pub(crate) upper: Option<Box<str>>,
+}
+
+impl Fences {
+    /// Whether `key` belongs to the page.
+    pub(crate) fn contain(&self, key: &str) -> bool {
+        key >= &*self.lower && self.upper.as_deref().is_none_or(|upper| key < upper)
+    }
+}
+
+/// A page as read: checked, immutable, shared.
+#[derive(Debug, Clone)]
+pub(crate) struct Page {
+    raw: Arc<[u8]>,
+    /// Where the body begins in `raw`.
+    body: usize,
+    count: usize,
+    fences: Arc<Fences>,
+}
+
+/// An entry in a page: its key, and where its value lies.
+#[derive(Debug, Clone)]
+pub(crate) struct Found<'a> {
+    /// The key.
+    pub(crate) key: &'a str,
+    /// The value's bytes within the page's buffer.
+    pub(crate) value: Range<usize>,
+    /// When it stops to exist.
+    pub(crate) deadline: Option<Timestamp>,
+}
+
+impl Page {
+    /// Checks the body that begins at `body` in `raw` and ends with it.
+    pub(crate) fn parse(raw: Arc<[u8]>, body: usize, fences: Fences) -> Result<Self, Malformed> {
+        let malformed = Malformed::Damaged("a page's table of entries is damaged");
+        let count = read_u32(&raw, body).ok_or(malformed.clone())? as usize;
+        let page = Self {
+            raw,
+            body,
+            count,
+            fences: Arc::new(fences),
+        };
+        let mut expected = count
+            .checked_mul(SLOT)
+            .and_then(|table| table.checked_add(4)?.checked_add(body))
+            .filter(|end| *end <= page.raw.len())
+            .ok_or(malformed.clone())?;
+        let mut previous: Option<&str> = None;
+        for index in 0..count {
+            let found = page.entry(index).ok_or(malformed.clone())?;
+            let head = page.entry_start(index).ok_or(malformed.clone())?;
+            if head != expected {
+                return Err(malformed);
+            }
+            expected = found.value.end;
+            if previous.is_some_and(|previous| previous >= found.key)
+                || !page.fences.contain(found.key)
+            {
+                return Err(Malformed::Damaged("a page's keys are out of order"));
+            }
+            if found.key.is_empty()
+                || found.key.len() > MAX_KEY_BYTES
+                || found.value.len() > MAX_VALUE_BYTES
+            {
+                return Err(Malformed::Damaged("a page's entry is over the limits"));
+            }
+            previous = Some(found.key);
+        }
+        if expected != page.raw.len() {
+            return Err(malformed);
+        }
+        Ok(page)
+    }
+
+    /// Entries in the page.
+    pub(crate) fn len(&self) -> usize {
+        self.count
+    }
+
+    /// The keys the page is responsible for.
+    pub(crate) fn fences(&self) -> &Fences {
+        &self.fences
+    }
+
+    /// The buffer that holds the page, for values that share it.
+    pub(crate) fn raw(&self) -> &Arc<[u8]> {
+        &self.raw
+    }
+
+    /// Bytes the page keeps in memory.
+    pub(crate) fn memory(&self) -> usize {
+        self.raw.len() + size_of::<Self>() + 96
+    }
+
+    fn entry_start(&self, index: usize) -> Option<usize> {
+        let slot = index.checked_mul(SLOT)?.checked_add(4)?.checked_add(self.body)?;
+        (read_u32(&self.raw, slot)? as usize).checked_add(self.body)
+    }
+
+    /// The entry at `index` in key order.
+    pub(crate) fn entry(&self, index: usize) -> Option<Found<'_>> {
+        if index >= self.count {
+            return None;
+        }
+        let start = self.entry_start(index)?;
+        let head = read_u32(&self.raw, start)?;
+        let value_length = read_u32(&self.raw, start.checked_add(4)?)? as usize;
+        let mut key_start = start.checked_add(ENTRY_HEAD)?;
+        let mut deadline = None;
+        if head & HAS_DEADLINE != 0 {
+            deadline = Some(Timestamp(read_u64(&self.raw, key_start)?));
+            key_start = key_start.checked_add(8)?;
+        }
+        let key_end = key_start.checked_add((head & !HAS_DEADLINE) as usize)?;
+        let value_end = key_end.checked_add(value_length)?;
+        if value_end > self.raw.len() {
+            return None;
+        }
+        Some(Found {
+            key: std::str::from_utf8(self.raw.get(key_start..key_end)?).ok()?,
+            value: key_end..value_end,
+            deadline,
+        })
+    }
+
+    /// The entry as it would be written again.
+    pub(crate) fn entry_bytes(&self, index: usize) -> Option<Entry<'_>> {
+        let found = self.entry(index)?;
+        Some(Entry {
+            key: found.key,
+            value: self.raw.get(found.value)?,
+            deadline: found.deadline,
+        })
+    }
+
+    /// The index of `key`, or where it would stand.
+    pub(crate) fn search(&self, key: &str) -> Result<usize, usize> {
+        let (mut low, mut high) = (0, self.count);
+        while low < high {
+            let middle = low.midpoint(high);
+            // A parsed page has all its entries.
+            let Some(found) = self.entry(middle) else {
+                return Err(low);
+            };
+            match found.key.cmp(key) {
+                Ordering::Less => low = middle + 1,
+                Ordering::Greater => high = middle,
+                Ordering::Equal => return Ok(middle),
+            }
+        }
+        Err(low)
+    }
+
+    /// The entry of `key`.
+    pub(crate) fn find(&self, key: &str) -> Option<Found<'_>> {
+        self.entry(self.search(key).ok()?)
+    }
+}
