@@ -8,7 +8,11 @@
 #![doc = include_str!("README.md")]
 
 pub(crate) mod codec;
+pub(crate) mod effect;
+pub(crate) mod header;
 pub(crate) mod identity;
+pub(crate) mod journal_frame;
 pub(crate) mod page;
 pub(crate) mod record;
+pub(crate) mod segment_frame;
 pub(crate) mod value;

@@ -59,13 +59,37 @@ pub(crate) struct SessionRow {
     pub(crate) location: Location,
     /// The batch that made the image.
     pub(crate) sequence: Batch,
-    /// Its other pages.
-    pub(crate) table: PageTable,
-    /// The record in the image.
-    pub(crate) record: SessionRecord,
+    /// What the image says.
+    pub(crate) content: RowContent,
+}
+
+/// What a session's row repeats of its image.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) enum RowContent {
+    /// The image was whole when the row was made.
+    Whole {
+        /// The session's other pages.
+        table: PageTable,
+        /// The session's record.
+        record: SessionRecord,
+    },
+    /// The image was damaged when the index was rebuilt. The session stays
+    /// known, so that reading it is an error and not an absence.
+    Damaged {
+        /// The generation that the footer names.
+        generation: Generation,
+    },
 }
 
 impl SessionRow {
+    /// Whose keys the session has.
+    pub(crate) fn generation(&self) -> Generation {
+        match &self.content {
+            RowContent::Whole { record, .. } => record.generation,
+            RowContent::Damaged { generation } => *generation,
+        }
+    }
+
     /// The bytes of the row.
     pub(crate) fn encode(&self) -> Result<Vec<u8>, Malformed> {
         codec::encode(self)
@@ -80,7 +104,9 @@ impl SessionRow {
     /// out, since it moves without the session being written.
     pub(crate) fn hash(&self, digest: SessionDigest) -> Result<u64, Malformed> {
         let mut bare = self.clone();
-        bare.record.hint_at = None;
+        if let RowContent::Whole { record, .. } = &mut bare.content {
+            record.hint_at = None;
+        }
         Ok(row_hash(&digest.to_bytes(), &bare.encode()?))
     }
 }

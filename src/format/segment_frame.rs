@@ -1,0 +1,296 @@
+//! A segment frame: the envelope of everything that is checkpointed.
+//!
+//! ```text
+//! frame   = length:u32 crc:u32 kind:u32 0:u32 payload{length} zero-padding to 8
+//! payload = head_length:u32 head{head_length} body
+//! ```
+//!
+//! The head is bincode; the body is a page's (`page`) in an image or page
+//! frame and empty in all others.
+
+use serde::{Deserialize, Serialize};
+
+use super::codec::{self, Malformed, aligned, read_u32};
+use super::identity::{
+    Batch, DatabaseId, Generation, Location, PageNumber, SegmentNumber, Sequence, Timestamp,
+};
+use super::record::{PageTable, SessionRecord};
+use crate::session_id::SessionDigest;
+
+/// Bytes of a frame before its payload.
+pub(crate) const HEAD_BYTES: usize = 16;
+
+/// What a frame holds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub(crate) enum Kind {
+    /// A session's record and first page.
+    Image,
+    /// A page of a large session.
+    Page,
+    /// A session is gone.
+    SessionTombstone,
+    /// A page is gone: its neighbour took over its keys.
+    PageTombstone,
+    /// An ID must not come alive again.
+    Retirement,
+    /// A batch is complete.
+    Footer,
+}
+
+impl Kind {
+    fn number(self) -> u32 {
+        match self {
+            Self::Image => 1,
+            Self::Page => 2,
+            Self::SessionTombstone => 3,
+            Self::PageTombstone => 4,
+            Self::Retirement => 5,
+            Self::Footer => 6,
+        }
+    }
+
+    fn from_number(number: u32) -> Option<Self> {
+        [
+            Self::Image,
+            Self::Page,
+            Self::SessionTombstone,
+            Self::PageTombstone,
+            Self::Retirement,
+            Self::Footer,
+        ]
+        .into_iter()
+        .find(|kind| kind.number() == number)
+    }
+}
+
+/// The head of an image; its page's lower fence is the start of all keys.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct ImageHead {
+    /// The session.
+    pub(crate) digest: SessionDigest,
+    /// The batch that made it.
+    pub(crate) sequence: Batch,
+    /// The session's record.
+    pub(crate) record: SessionRecord,
+    /// Its other pages.
+    pub(crate) table: PageTable,
+    /// The first key of the next page.
+    pub(crate) upper: Option<Box<str>>,
+}
+
+/// The head of a page.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct PageHead {
+    /// Whose keys.
+    pub(crate) generation: Generation,
+    /// Which page of the generation; not 0.
+    pub(crate) number: PageNumber,
+    /// The batch that made it.
+    pub(crate) sequence: Batch,
+    /// The first key the page may hold.
+    pub(crate) lower: Box<str>,
+    /// The first key of the next page.
+    pub(crate) upper: Option<Box<str>>,
+}
+
+/// The head of a session's tombstone.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct SessionTombstone {
+    /// The session that is gone.
+    pub(crate) digest: SessionDigest,
+    /// Its generation; 0 when the keys live on under another digest.
+    pub(crate) generation: Generation,
+    /// The batch that made it.
+    pub(crate) sequence: Batch,
+    /// The file it was first written in.
+    pub(crate) written_in: SegmentNumber,
+}
+
+/// The head of a page's tombstone.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct PageTombstone {
+    /// Whose page.
+    pub(crate) generation: Generation,
+    /// The page that is gone.
+    pub(crate) number: PageNumber,
+    /// The batch that made it.
+    pub(crate) sequence: Batch,
+    /// The file it was first written in.
+    pub(crate) written_in: SegmentNumber,
+}
+
+/// The head of a retirement.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Retirement {
+    /// The ID's digest.
+    pub(crate) digest: SessionDigest,
+    /// Until when it is remembered.
+    pub(crate) until: Timestamp,
+    /// The batch that made it.
+    pub(crate) sequence: Batch,
+}
+
+/// What a frame is about. Of two frames of one identity the newer one counts.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub(crate) enum Identity {
+    /// An image or a session's tombstone. The generation is beside it, so
+    /// that pages can be told from garbage even when the image is damaged.
+    Session(SessionDigest, Generation),
+    /// A page or a page's tombstone, and the first key it may hold.
+    Page(Generation, PageNumber, Box<str>),
+    /// A retirement.
+    Retired(SessionDigest),
+}
+
+/// What the footer says of one frame of its batch.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct FooterEntry {
+    /// What it holds.
+    pub(crate) kind: Kind,
+    /// What it is about.
+    pub(crate) identity: Identity,
+    /// The batch that made it; older than the footer's own where a frame was copied.
+    pub(crate) sequence: Batch,
+    /// Where it lies.
+    pub(crate) location: Location,
+}
+
+/// The head of a footer: with it on disk, the batch is committed.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Footer {
+    /// Counts up by one.
+    pub(crate) batch: Batch,
+    /// Every journal frame up to this one is in this batch or an earlier one.
+    pub(crate) journal_through: Sequence,
+    /// No generation from this one on is in this batch or an earlier one.
+    pub(crate) next_generation: Generation,
+    /// Wrapping sum of the hashes of all session rows once this batch is published.
+    pub(crate) index_hash: u64,
+    /// The footer before.
+    pub(crate) previous: Option<Location>,
+    /// The batch's frames.
+    pub(crate) entries: Vec<FooterEntry>,
+}
+
+/// Where a frame stands; part of its checksum.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Place {
+    /// Whose segment.
+    pub(crate) database: DatabaseId,
+    /// Which file.
+    pub(crate) number: SegmentNumber,
+    /// Where in the file.
+    pub(crate) offset: u32,
+}
+
+/// A frame that passed its checksum.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct SegmentFrame<'a> {
+    /// What it holds.
+    pub(crate) kind: Kind,
+    /// Its payload.
+    pub(crate) payload: &'a [u8],
+    /// Where the payload's body begins, counted from the start of the frame.
+    pub(crate) body: usize,
+    /// Bytes of the frame without its padding.
+    pub(crate) length: usize,
+}
+
+impl<'a> SegmentFrame<'a> {
+    /// Decodes the head.
+    pub(crate) fn head<T: Deserialize<'a>>(&self) -> Result<T, Malformed> {
+        let malformed = Malformed::Damaged("a segment frame's head is cut off");
+        let end = self.body.checked_sub(HEAD_BYTES).ok_or(malformed.clone())?;
+        let head = self.payload.get(4..end).ok_or(malformed)?;
+        codec::decode(head, "a segment frame's head does not decode")
+    }
+}
+
+/// Bytes until the next frame begins.
+pub(crate) fn frame_bytes(length: usize) -> usize {
+    aligned(length)
+}
+
+/// Appends a frame without its padding: the head, and the body that `body`
+/// appends. `place` is where the frame will stand. Returns its length.
+pub(crate) fn write<T: Serialize>(
+    buffer: &mut Vec<u8>,
+    place: Place,
+    kind: Kind,
+    head: &T,
+    body: impl FnOnce(&mut Vec<u8>) -> Result<(), Malformed>,
+) -> Result<usize, Malformed> {
+    let malformed = Malformed::Damaged("a segment frame is too long");
+    let start = buffer.len();
+    buffer.resize(start + HEAD_BYTES + 4, 0);
+    codec::encode_into(buffer, head)?;
+    let head_length = u32::try_from(buffer.len() - start - HEAD_BYTES - 4)
+        .map_err(|_| malformed.clone())?
+        .to_le_bytes();
+    if let Some(field) = buffer.get_mut(start + HEAD_BYTES..start + HEAD_BYTES + 4) {
+        field.copy_from_slice(&head_length);
+    }
+    body(buffer)?;
+    let payload = buffer.get(start + HEAD_BYTES..).ok_or(malformed.clone())?;
+    let length = u32::try_from(payload.len()).map_err(|_| malformed.clone())?;
+    let crc = frame_checksum(place, length, kind.number(), payload);
+    let fields = [
+        length.to_le_bytes(),
+        crc.to_le_bytes(),
+        kind.number().to_le_bytes(),
+        [0; 4],
+    ]
+    .concat();
+    if let Some(field) = buffer.get_mut(start..start + HEAD_BYTES) {
+        field.copy_from_slice(&fields);
+    }
+    Ok(buffer.len() - start)
+}
+
+/// Bytes (without padding) that the head at `offset` claims for its frame:
+/// how far a walk from frame to frame has to step.
+pub(crate) fn claimed_length(bytes: &[u8], offset: usize) -> Option<usize> {
+    let length = read_u32(bytes, offset)? as usize;
+    (length >= 4).then(|| HEAD_BYTES.saturating_add(length))
+}
+
+/// The kind that the head at `offset` claims.
+pub(crate) fn claimed_kind(bytes: &[u8], offset: usize) -> Option<Kind> {
+    Kind::from_number(read_u32(bytes, offset.checked_add(8)?)?)
+}
+
+/// The whole, valid frame at `offset` of `bytes`, if there is one.
+pub(crate) fn parse(bytes: &[u8], offset: usize, place: Place) -> Option<SegmentFrame<'_>> {
+    let length = read_u32(bytes, offset)?;
+    let crc = read_u32(bytes, offset.checked_add(4)?)?;
+    let number = read_u32(bytes, offset.checked_add(8)?)?;
+    let kind = Kind::from_number(number)?;
+    if read_u32(bytes, offset.checked_add(12)?)? != 0 {
+        return None;
+    }
+    let start = offset.checked_add(HEAD_BYTES)?;
+    let payload = bytes.get(start..start.checked_add(length as usize)?)?;
+    if frame_checksum(place, length, number, payload) != crc {
+        return None;
+    }
+    let head_length = read_u32(payload, 0)? as usize;
+    let body = HEAD_BYTES.checked_add(4)?.checked_add(head_length)?;
+    let whole = HEAD_BYTES.checked_add(payload.len())?;
+    (body <= whole).then_some(SegmentFrame {
+        kind,
+        payload,
+        body,
+        length: whole,
+    })
+}
+
+fn frame_checksum(place: Place, length: u32, kind: u32, payload: &[u8]) -> u32 {
+    codec::checksum(&[
+        &place.database.0,
+        &place.number.0.to_le_bytes(),
+        &place.offset.to_le_bytes(),
+        &length.to_le_bytes(),
+        &kind.to_le_bytes(),
+        payload,
+    ])
+}
