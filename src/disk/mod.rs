@@ -18,7 +18,7 @@ mod simulated;
 
 pub(crate) use real::RealDisk;
 #[cfg(feature = "simulation")]
-pub use simulated::{Crash, Fault, Operation, SimulatedDisk};
+pub use simulated::{Crash, Fault, FaultEffect, IndexFate, Operation, SimulatedDisk};
 
 /// Directories, names and files under one root. All paths are relative to it.
 pub trait Disk: Debug + Send + Sync + 'static {

@@ -1,0 +1,286 @@
+//! A disk in memory that crashes, tears and refuses.
+//!
+//! Owns: files in sectors of 512 bytes, of which it knows what has been synced
+//! and what has not, and a real temporary directory for the index.
+//! Promises: what the syncs of [`Disk`] promise, and nothing more: a crash may
+//! take, keep or tear whatever was not synced. The same seeds and the same
+//! operations give the same crash.
+//! Refuses: every operation once its power is off.
+
+use std::fmt;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use self::state::{Shared, SimulatedFile, SimulatedLock, State};
+use super::real::relative;
+use super::{Disk, DiskFile, DiskLock};
+
+mod contents;
+mod crash;
+mod faults;
+mod index_files;
+mod names;
+mod state;
+#[cfg(test)]
+mod tests;
+
+pub use crash::{Crash, IndexFate};
+pub use faults::{Fault, FaultEffect, Operation};
+
+/// A disk in memory that crashes, tears and refuses. Clones are handles of the
+/// same disk.
+///
+/// Creations, renames and removals are durable once their directory has been
+/// synced (of a rename, the directory of the new name), bytes and lengths once
+/// their file has been.
+#[derive(Clone)]
+pub struct SimulatedDisk {
+    shared: Arc<Shared>,
+}
+
+impl fmt::Debug for SimulatedDisk {
+    // The derived form would print every byte of every file.
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let state = self.shared.state();
+        formatter
+            .debug_struct("SimulatedDisk")
+            .field("seed", &self.shared.seed)
+            .field("operations", &state.operations)
+            .field("is_off", &state.is_off())
+            .finish_non_exhaustive()
+    }
+}
+
+impl SimulatedDisk {
+    /// An empty disk. The seed takes part in every choice of a crash.
+    ///
+    /// # Errors
+    ///
+    /// Where no temporary directory can be made for the index.
+    pub fn new(seed: u64) -> io::Result<Self> {
+        let index = index_files::fresh()?;
+        Ok(Self {
+            shared: Arc::new(Shared::new(seed, index, State::default())),
+        })
+    }
+
+    /// Turns this disk off and gives a new one with what survives. The new
+    /// disk has the capacity of this one, no locks and no faults; it counts
+    /// operations from zero. A disk that is off can crash again, into another
+    /// future.
+    ///
+    /// # Errors
+    ///
+    /// Where the index directory of the new disk cannot be made or copied.
+    pub fn crash(&self, how: Crash, index: IndexFate) -> io::Result<Self> {
+        let survivor = {
+            let mut state = self.shared.state();
+            state.operations_left = Some(0);
+            State {
+                names: crash::surviving(&state.names, how, self.shared.seed),
+                capacity: state.capacity,
+                ..State::default()
+            }
+        };
+        let index = match index {
+            IndexFate::Kept => index_files::copied(self.shared.index.path())?,
+            IndexFate::Lost => index_files::fresh()?,
+        };
+        Ok(Self {
+            shared: Arc::new(Shared::new(self.shared.seed, index, survivor)),
+        })
+    }
+
+    /// From now on every operation fails.
+    pub fn power_off(&self) {
+        self.power_off_after(0);
+    }
+
+    /// After so many further mutating operations every operation fails.
+    pub fn power_off_after(&self, operations: u64) {
+        self.shared.state().operations_left = Some(operations);
+    }
+
+    /// Whether the power is off.
+    #[must_use]
+    pub fn is_off(&self) -> bool {
+        self.shared.state().is_off()
+    }
+
+    /// How many mutating operations (writes, changes of length, syncs,
+    /// creations, renames, removals) were tried while the power was on.
+    #[must_use]
+    pub fn operations(&self) -> u64 {
+        self.shared.state().operations
+    }
+
+    /// Plants a fault. Of several that match, the one planted first strikes.
+    pub fn inject(&self, fault: Fault) {
+        self.shared.state().faults.plant(fault);
+    }
+
+    /// Takes all planted faults away.
+    pub fn clear_faults(&self) {
+        self.shared.state().faults.clear();
+    }
+
+    /// How many bytes all files may have together; without one, any number.
+    /// A write that would grow beyond it fails with the kind `StorageFull` and
+    /// writes nothing.
+    pub fn set_capacity(&self, capacity: Option<u64>) {
+        self.shared.state().capacity = capacity;
+    }
+
+    /// What a reader sees in a file, whether synced or not; also while the
+    /// power is off.
+    #[must_use]
+    pub fn read_file(&self, path: &str) -> Option<Vec<u8>> {
+        let path = relative(Path::new(path)).ok()?;
+        let inode = self.shared.state().names.file(&path).ok()?;
+        let contents = inode.contents.lock();
+        Some(contents.current.clone())
+    }
+
+    /// Puts a file in place as already durable, with the directories above it;
+    /// also while the power is off. Open handles see the new bytes.
+    ///
+    /// # Errors
+    ///
+    /// Where the path leaves the root or names a directory.
+    pub fn write_file(&self, path: &str, bytes: &[u8]) -> io::Result<()> {
+        let path = relative(Path::new(path))?;
+        self.shared.state().names.put(&path, bytes)
+    }
+
+    /// The paths of all files, sorted.
+    #[must_use]
+    pub fn files(&self) -> Vec<String> {
+        let state = self.shared.state();
+        let paths = state.names.files().map(|(path, _)| path);
+        let mut paths: Vec<String> = paths
+            .map(|path| path.to_string_lossy().into_owned())
+            .collect();
+        paths.sort_unstable();
+        paths
+    }
+
+    /// Removes a file durably; also while the power is off.
+    ///
+    /// # Errors
+    ///
+    /// Where there is no such file.
+    pub fn remove_file(&self, path: &str) -> io::Result<()> {
+        let path = relative(Path::new(path))?;
+        self.shared.state().names.take(&path)
+    }
+
+    /// How many bytes of all files await a sync, each counted once. Bytes that
+    /// a failed sync has lost do not.
+    #[must_use]
+    pub fn unsynced_bytes(&self) -> u64 {
+        let state = self.shared.state();
+        let unsynced = state
+            .names
+            .files()
+            .map(|(_, inode)| inode.contents.lock().unsynced_bytes());
+        unsynced.sum()
+    }
+
+    /// The real directory that holds the index directories. It is removed with
+    /// the last handle of this disk.
+    #[must_use]
+    pub fn index_root(&self) -> PathBuf {
+        self.shared.index.path().to_owned()
+    }
+}
+
+impl Disk for SimulatedDisk {
+    fn root(&self) -> &Path {
+        Path::new("/simulated")
+    }
+
+    fn lock(&self, path: &Path) -> io::Result<Box<dyn DiskLock>> {
+        let path = relative(path)?;
+        let mut state = self.shared.state();
+        state.check_power()?;
+        if !state.locks.insert(path.clone()) {
+            return Err(io::Error::new(
+                io::ErrorKind::WouldBlock,
+                "somebody else holds the lock",
+            ));
+        }
+        Ok(Box::new(SimulatedLock {
+            shared: Arc::clone(&self.shared),
+            path,
+        }))
+    }
+
+    fn create_directory(&self, path: &Path) -> io::Result<()> {
+        let path = relative(path)?;
+        let mut state = self.shared.state();
+        state.permit(Operation::Create, &[&path])?;
+        let sequence = state.operations;
+        state.names.create_directory(&path, sequence)
+    }
+
+    fn list(&self, path: &Path) -> io::Result<Vec<String>> {
+        let path = relative(path)?;
+        let mut state = self.shared.state();
+        state.permit(Operation::List, &[&path])?;
+        state.names.list(&path)
+    }
+
+    fn create(&self, path: &Path) -> io::Result<Arc<dyn DiskFile>> {
+        let path = relative(path)?;
+        let mut state = self.shared.state();
+        state.permit(Operation::Create, &[&path])?;
+        let sequence = state.operations;
+        let inode = state.names.create(&path, sequence)?;
+        Ok(Arc::new(SimulatedFile {
+            shared: Arc::clone(&self.shared),
+            inode,
+        }))
+    }
+
+    fn open(&self, path: &Path) -> io::Result<Arc<dyn DiskFile>> {
+        let path = relative(path)?;
+        let mut state = self.shared.state();
+        state.permit(Operation::Open, &[&path])?;
+        Ok(Arc::new(SimulatedFile {
+            shared: Arc::clone(&self.shared),
+            inode: state.names.file(&path)?,
+        }))
+    }
+
+    fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
+        let (from, to) = (relative(from)?, relative(to)?);
+        let mut state = self.shared.state();
+        state.permit(Operation::Rename, &[&from, &to])?;
+        let sequence = state.operations;
+        state.names.rename(&from, &to, sequence)
+    }
+
+    fn remove(&self, path: &Path) -> io::Result<()> {
+        let path = relative(path)?;
+        let mut state = self.shared.state();
+        state.permit(Operation::Remove, &[&path])?;
+        let sequence = state.operations;
+        state.names.remove(&path, sequence)
+    }
+
+    fn sync_directory(&self, path: &Path) -> io::Result<()> {
+        let path = relative(path)?;
+        let mut state = self.shared.state();
+        state.permit(Operation::SyncDirectory, &[&path])?;
+        state.names.sync(&path)
+    }
+
+    fn free_bytes(&self) -> u64 {
+        self.shared.state().room()
+    }
+
+    fn index_directory(&self, name: &str) -> PathBuf {
+        self.shared.index.path().join(name)
+    }
+}

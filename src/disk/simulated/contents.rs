@@ -1,0 +1,195 @@
+//! The bytes of one file: what reads see, what is on the platter, and the
+//! changes between the two.
+//!
+//! Owns: the log of unsynced changes of a file.
+//! Promises: replaying the whole log over the platter gives what reads see,
+//! except for bytes that a failed sync has lost.
+//! Refuses: files too long for memory.
+
+use std::io;
+use std::path::PathBuf;
+
+use parking_lot::Mutex;
+
+/// A file no test needs; a longer one is a bug of the caller, and would
+/// otherwise end the process for want of memory.
+const MAXIMUM_LENGTH: u64 = 1 << 34;
+
+/// One unsynced write or change of length.
+#[derive(Debug, Clone)]
+pub(super) struct Change {
+    /// Its place in the order of all operations of the disk.
+    pub(super) sequence: u64,
+    pub(super) offset: usize,
+    /// Empty for a change of length, and for bytes that a failed sync lost.
+    pub(super) bytes: Vec<u8>,
+    /// The length of the file after this change.
+    pub(super) length: usize,
+}
+
+impl Change {
+    /// Makes the change, all of it.
+    pub(super) fn apply(&self, content: &mut Vec<u8>) {
+        content.resize(self.length, 0);
+        self.write(content, self.bytes.len());
+    }
+
+    /// Makes the change with only the first `kept` bytes written.
+    pub(super) fn apply_torn(&self, content: &mut Vec<u8>, kept: usize) {
+        content.resize(content.len().max(self.offset + kept), 0);
+        self.write(content, kept);
+    }
+
+    fn write(&self, content: &mut [u8], kept: usize) {
+        let target = content.get_mut(self.offset..self.offset + kept);
+        if let (Some(target), Some(bytes)) = (target, self.bytes.get(..kept)) {
+            target.copy_from_slice(bytes);
+        }
+    }
+}
+
+#[derive(Debug, Default)]
+pub(super) struct Contents {
+    /// The name of the file now, for faults that are told by name.
+    pub(super) path: PathBuf,
+    pub(super) synced: Vec<u8>,
+    pub(super) current: Vec<u8>,
+    pub(super) log: Vec<Change>,
+}
+
+impl Contents {
+    pub(super) fn durable(path: PathBuf, bytes: Vec<u8>) -> Self {
+        Self {
+            path,
+            synced: bytes.clone(),
+            current: bytes,
+            log: Vec::new(),
+        }
+    }
+
+    pub(super) fn read(&self, buffer: &mut [u8], offset: u64) -> io::Result<()> {
+        let bytes = usize::try_from(offset)
+            .ok()
+            .and_then(|start| self.current.get(start..start.checked_add(buffer.len())?));
+        match bytes {
+            Some(bytes) => {
+                buffer.copy_from_slice(bytes);
+                Ok(())
+            }
+            None => Err(io::Error::new(
+                io::ErrorKind::UnexpectedEof,
+                "the file ends before the bytes that were asked for",
+            )),
+        }
+    }
+
+    /// Writes; `room` is by how much the file may grow.
+    pub(super) fn write(
+        &mut self,
+        bytes: &[u8],
+        offset: u64,
+        room: u64,
+        sequence: u64,
+    ) -> io::Result<()> {
+        if bytes.is_empty() {
+            return Ok(());
+        }
+        let end = offset.saturating_add(bytes.len() as u64);
+        let length = self.grown(end.max(self.current.len() as u64), room)?;
+        self.change(Change {
+            sequence,
+            offset: memory_length(offset)?,
+            bytes: bytes.to_vec(),
+            length,
+        });
+        Ok(())
+    }
+
+    /// Cuts or extends; `room` is by how much the file may grow.
+    pub(super) fn set_length(&mut self, length: u64, room: u64, sequence: u64) -> io::Result<()> {
+        let length = self.grown(length, room)?;
+        self.change(Change {
+            sequence,
+            offset: 0,
+            bytes: Vec::new(),
+            length,
+        });
+        Ok(())
+    }
+
+    fn grown(&self, length: u64, room: u64) -> io::Result<usize> {
+        let memory = memory_length(length)?;
+        if length.saturating_sub(self.current.len() as u64) > room {
+            return Err(io::Error::new(
+                io::ErrorKind::StorageFull,
+                "the simulated disk is full",
+            ));
+        }
+        Ok(memory)
+    }
+
+    fn change(&mut self, change: Change) {
+        change.apply(&mut self.current);
+        self.log.push(change);
+    }
+
+    /// Brings all changes to the platter.
+    pub(super) fn sync(&mut self) {
+        for change in self.log.drain(..) {
+            change.apply(&mut self.synced);
+        }
+    }
+
+    /// A sync that fails and marks the dirty pages clean: reads still see the
+    /// bytes, and no later sync will bring them to the platter. The length is
+    /// metadata and stays to be synced.
+    pub(super) fn lose(&mut self) {
+        for change in &mut self.log {
+            change.bytes = Vec::new();
+        }
+    }
+
+    /// How many bytes await a sync, each counted once.
+    pub(super) fn unsynced_bytes(&self) -> u64 {
+        let mut ranges: Vec<(usize, usize)> = self
+            .log
+            .iter()
+            .map(|change| (change.offset, change.offset + change.bytes.len()))
+            .collect();
+        ranges.sort_unstable();
+        let mut counted = 0;
+        let mut total = 0;
+        for (start, end) in ranges {
+            total += end.saturating_sub(start.max(counted));
+            counted = counted.max(end);
+        }
+        total as u64
+    }
+}
+
+fn memory_length(length: u64) -> io::Result<usize> {
+    usize::try_from(length)
+        .ok()
+        .filter(|_| length <= MAXIMUM_LENGTH)
+        .ok_or_else(|| {
+            io::Error::new(
+                io::ErrorKind::FileTooLarge,
+                "the simulated disk keeps its files in memory",
+            )
+        })
+}
+
+/// A file without its names, which lives as long as a name or a handle does.
+#[derive(Debug, Default)]
+pub(super) struct Inode {
+    /// Taken after the lock of the disk's state, where both are taken.
+    pub(super) contents: Mutex<Contents>,
+}
+
+impl Inode {
+    pub(super) fn new(contents: Contents) -> Self {
+        Self {
+            contents: Mutex::new(contents),
+        }
+    }
+}
