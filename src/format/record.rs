@@ -21,7 +21,7 @@ pub(crate) enum ExpiryOverride {
 }
 
 /// What is known of a session besides its keys.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub(crate) struct SessionRecord {
     /// The keys that are its own.
     pub(crate) generation: Generation,

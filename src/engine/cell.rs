@@ -1,0 +1,213 @@
+//! One session in memory: its locks, its state, and the layers of its keys.
+//!
+//! Owns: what every handle of a session shares. A cycle moves the cell to its
+//! new digest, so that a lock taken before is the lock after (2).
+//!
+//! Layers, newest first: the active delta, the frozen delta (being
+//! checkpointed), the base (in the segments). A layer counts only while its
+//! generation is the record's: clearing a session is a new generation.
+//!
+//! Lock order: `writer`, then the freeze guard, then `state`, then the
+//! journal. Registry shards and counters are leaves.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use parking_lot::{Mutex, RwLock};
+
+use super::delta::{Answer, Delta};
+use crate::format::identity::{Batch, Generation, Location, Sequence};
+use crate::format::record::{PageTable, RowContent, SessionRecord, SessionRow};
+use crate::session_id::SessionDigest;
+
+/// What is true of a session.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Life {
+    /// The index has not been asked yet.
+    Unloaded,
+    /// The index knows no such session.
+    Absent,
+    /// It has an ID and nothing else; nothing of it is on disk.
+    Unborn,
+    /// It was written.
+    Live,
+    /// It was flushed, destroyed or revoked.
+    Gone,
+}
+
+/// The session as the segments hold it.
+#[derive(Debug, Clone)]
+pub(crate) struct Base {
+    /// The digest it was last published under; older than the cell's own
+    /// after a cycle.
+    pub(crate) digest: SessionDigest,
+    /// Whose keys.
+    pub(crate) generation: Generation,
+    /// The image.
+    pub(crate) location: Location,
+    /// The batch that made the image.
+    pub(crate) sequence: Batch,
+    /// Its other pages.
+    pub(crate) table: PageTable,
+    /// Keys in the base.
+    pub(crate) keys: u64,
+    /// Bytes of keys and values in the base.
+    pub(crate) bytes: u64,
+    /// What its row adds to the hash of the index.
+    pub(crate) row_hash: u64,
+}
+
+impl Base {
+    /// The base that a row describes; `None` for a damaged image.
+    pub(crate) fn from_row(digest: SessionDigest, row: &SessionRow) -> Option<(Self, SessionRecord)> {
+        let RowContent::Whole { table, record } = &row.content else {
+            return None;
+        };
+        let base = Self {
+            digest,
+            generation: record.generation,
+            location: row.location,
+            sequence: row.sequence,
+            table: *table,
+            keys: record.keys,
+            bytes: record.bytes,
+            row_hash: row.hash(digest).ok()?,
+        };
+        Some((base, record.clone()))
+    }
+}
+
+/// A session as it was at the freeze, on its way into the segments.
+#[derive(Debug)]
+pub(crate) struct Frozen {
+    /// Its ID then.
+    pub(crate) digest: SessionDigest,
+    /// Whether it was alive then.
+    pub(crate) alive: bool,
+    /// Its record then.
+    pub(crate) record: SessionRecord,
+    /// What had changed since the base.
+    pub(crate) delta: Delta,
+    /// IDs it had before; nothing may find it under them.
+    pub(crate) hidden: Vec<SessionDigest>,
+}
+
+/// What the locks guard.
+#[derive(Debug)]
+pub(crate) struct State {
+    /// The session's ID now.
+    pub(crate) digest: SessionDigest,
+    /// Whether it is alive.
+    pub(crate) life: Life,
+    /// Its record; meaningless before it is live.
+    pub(crate) record: SessionRecord,
+    /// Changes since the last freeze.
+    pub(crate) active: Delta,
+    /// The epoch of the last change; 0 for none. The cell is in that
+    /// epoch's list of changed sessions.
+    pub(crate) changed_in: u64,
+    /// What the checkpoint under way is writing.
+    pub(crate) frozen: Option<Arc<Frozen>>,
+    /// What the last checkpoint wrote.
+    pub(crate) base: Option<Base>,
+    /// IDs the session had since the last freeze.
+    pub(crate) hidden: Vec<SessionDigest>,
+}
+
+impl State {
+    /// What memory says about a key, and whether the base may be asked.
+    pub(crate) fn find(&self, key: &str) -> Answer {
+        match self.active.find(key) {
+            Answer::Unknown => self
+                .frozen_delta()
+                .map_or(Answer::Unknown, |delta| delta.find(key)),
+            answer => answer,
+        }
+    }
+
+    /// The frozen delta, while it counts.
+    pub(crate) fn frozen_delta(&self) -> Option<&Delta> {
+        let frozen = self.frozen.as_ref()?;
+        (frozen.record.generation == self.record.generation).then_some(&frozen.delta)
+    }
+
+    /// The base, while it counts.
+    pub(crate) fn live_base(&self) -> Option<&Base> {
+        let base = self.base.as_ref()?;
+        (base.generation == self.record.generation).then_some(base)
+    }
+
+    /// Called under the freeze guard before a change: sets aside what was
+    /// changed before the freeze (10), and tells whether the cell has to be
+    /// listed as changed in this epoch.
+    pub(crate) fn enter_epoch(&mut self, epoch: u64) -> bool {
+        if self.changed_in == epoch {
+            return false;
+        }
+        self.rotate();
+        self.changed_in = epoch;
+        true
+    }
+
+    /// Moves what changed before the freeze into the frozen layer, once.
+    pub(crate) fn rotate(&mut self) {
+        if self.changed_in == 0 || self.frozen.is_some() {
+            return;
+        }
+        self.changed_in = 0;
+        self.frozen = Some(Arc::new(Frozen {
+            digest: self.digest,
+            alive: self.life == Life::Live,
+            record: self.record.clone(),
+            delta: std::mem::take(&mut self.active),
+            hidden: std::mem::take(&mut self.hidden),
+        }));
+    }
+
+    /// Drops the data of a session that is gone or cleared, for somebody else
+    /// to free.
+    pub(crate) fn detach(&mut self) -> Delta {
+        std::mem::take(&mut self.active)
+    }
+}
+
+/// A session in memory, shared by its handles, the registry and the lists of
+/// the checkpointer.
+#[derive(Debug)]
+pub(crate) struct Cell {
+    /// Held by a transaction from its first read to its last write.
+    pub(crate) writer: Mutex<()>,
+    /// Everything else.
+    pub(crate) state: RwLock<State>,
+    last: AtomicU64,
+}
+
+impl Cell {
+    /// A session of which only the ID is known.
+    pub(crate) fn new(digest: SessionDigest, life: Life) -> Self {
+        Self {
+            writer: Mutex::new(()),
+            state: RwLock::new(State {
+                digest,
+                life,
+                record: SessionRecord::default(),
+                active: Delta::default(),
+                changed_in: 0,
+                frozen: None,
+                base: None,
+                hidden: Vec::new(),
+            }),
+            last: AtomicU64::new(0),
+        }
+    }
+
+    /// The last journal frame about the session: what an answer depends on (7).
+    pub(crate) fn last(&self) -> Sequence {
+        Sequence(self.last.load(Ordering::Acquire))
+    }
+
+    /// A frame about the session was appended.
+    pub(crate) fn set_last(&self, sequence: Sequence) {
+        self.last.fetch_max(sequence.0, Ordering::AcqRel);
+    }
+}
