@@ -1,0 +1,44 @@
+//! Pages in memory. Frames never move and never change, so what is cached
+//! under a location is right for ever; a stale page is one that nobody asks for.
+
+use quick_cache::Weighter;
+use quick_cache::sync::Cache;
+
+use crate::format::identity::Location;
+use crate::format::page::Page;
+
+#[derive(Debug, Clone)]
+struct PageWeight;
+
+impl Weighter<Location, Page> for PageWeight {
+    fn weight(&self, _: &Location, page: &Page) -> u64 {
+        page.memory() as u64
+    }
+}
+
+/// A cache of pages, limited in bytes.
+#[derive(Debug)]
+pub(crate) struct PageCache(Cache<Location, Page, PageWeight>);
+
+impl PageCache {
+    /// A cache of about `bytes`.
+    pub(crate) fn new(bytes: u64) -> Self {
+        let items = usize::try_from(bytes / 4096).unwrap_or(usize::MAX).clamp(64, 1 << 20);
+        Self(Cache::with_weighter(items, bytes, PageWeight))
+    }
+
+    /// The page at a location.
+    pub(crate) fn get(&self, location: Location) -> Option<Page> {
+        self.0.get(&location)
+    }
+
+    /// Keeps a page.
+    pub(crate) fn insert(&self, location: Location, page: Page) {
+        self.0.insert(location, page);
+    }
+
+    /// Bytes in the cache.
+    pub(crate) fn bytes(&self) -> u64 {
+        self.0.weight()
+    }
+}

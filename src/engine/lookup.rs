@@ -1,0 +1,178 @@
+//! Finding a key below the memtable: image, index, page.
+//!
+//! Every page says which keys it is responsible for, and every lookup checks
+//! it: an index that points to the wrong page is noticed, not believed.
+
+use super::Engine;
+use super::cell::{Base, Cell, Life, State};
+use super::registry::Resident;
+use super::stored::Held;
+use crate::error::{Error, Result};
+use crate::format::identity::{Generation, Location};
+use crate::format::page::Page;
+use crate::index::Trouble;
+use crate::session_id::SessionDigest;
+use std::sync::Arc;
+
+/// How often an operation has the index rebuilt before it gives up.
+const REBUILDS: usize = 2;
+
+/// Why something could not be found out.
+#[derive(Debug)]
+pub(crate) enum Setback {
+    /// The caller's to know.
+    Error(Error),
+    /// The index is at fault: rebuild it and ask again.
+    Index(Trouble),
+}
+
+impl From<Error> for Setback {
+    fn from(error: Error) -> Self {
+        Self::Error(error)
+    }
+}
+
+impl From<Trouble> for Setback {
+    fn from(trouble: Trouble) -> Self {
+        Self::Index(trouble)
+    }
+}
+
+impl Engine {
+    /// Runs a read that may meet trouble with the index; mends it in between.
+    pub(crate) fn with_index<T>(
+        &self,
+        mut attempt: impl FnMut() -> Result<T, Setback>,
+    ) -> Result<T> {
+        let mut rebuilds = 0;
+        loop {
+            let generation = self.index.generation();
+            match attempt() {
+                Ok(found) => return Ok(found),
+                Err(Setback::Error(error)) => return Err(error),
+                Err(Setback::Index(trouble)) if rebuilds < REBUILDS => {
+                    rebuilds += 1;
+                    self.mend_index(generation, &trouble)?;
+                }
+                Err(Setback::Index(trouble)) => {
+                    return Err(Error::corrupted(
+                        &self.index.path(),
+                        0,
+                        format_args!("the index stays wrong after a rebuild: {trouble}"),
+                    ));
+                }
+            }
+        }
+    }
+
+    /// The session of a digest, when it exists.
+    pub(crate) fn find_session(&self, digest: SessionDigest) -> Result<Option<Arc<Cell>>> {
+        match self.registry.obtain(digest) {
+            Resident::Hidden(sequence) => {
+                self.observe_always(sequence)?;
+                Ok(None)
+            }
+            Resident::Cell(cell) => {
+                let life = self.with_index(|| self.load(&cell, digest))?;
+                if life == Life::Absent {
+                    self.registry.remove(digest, &cell);
+                }
+                let here = life == Life::Live && cell.state.read().digest == digest;
+                Ok(here.then_some(cell))
+            }
+        }
+    }
+
+    /// Asks the index about a cell that was not asked about yet.
+    pub(crate) fn load(&self, cell: &Cell, digest: SessionDigest) -> Result<Life, Setback> {
+        let life = cell.state.read().life;
+        if life != Life::Unloaded {
+            return Ok(life);
+        }
+        let mut state = cell.state.write();
+        if state.life != Life::Unloaded {
+            return Ok(state.life);
+        }
+        match self.index.get().session(&digest)? {
+            None => state.life = Life::Absent,
+            Some(row) => match Base::from_row(digest, &row) {
+                Some((base, record)) => {
+                    state.base = Some(base);
+                    state.record = record;
+                    state.life = Life::Live;
+                }
+                None => {
+                    return Err(Setback::Error(Error::corrupted(
+                        &self.segments.path(row.location.segment),
+                        row.location.offset.into(),
+                        "the session's image is damaged",
+                    )));
+                }
+            },
+        }
+        Ok(state.life)
+    }
+
+    /// The value of a key below the active layer's own answer.
+    pub(crate) fn find_in_base(&self, state: &State, key: &str) -> Result<Option<Held>, Setback> {
+        let Some(base) = state.live_base() else {
+            return Ok(None);
+        };
+        let page = self.page_of(base, key)?;
+        Ok(page.find(key).map(|found| Held {
+            value: super::stored::Stored::within(page.raw(), found.value),
+            deadline: found.deadline,
+        }))
+    }
+
+    /// The page that is responsible for a key.
+    pub(crate) fn page_of(&self, base: &Base, key: &str) -> Result<Page, Setback> {
+        let image = self.image(base)?;
+        if image.fences().contain(key) {
+            return Ok(image);
+        }
+        let row = self.index.get().page_at(base.generation, key)?;
+        let Some((_, row)) = row else {
+            return Err(Trouble::new("a page row is missing").into());
+        };
+        let page = self.page(row.location, base.generation)?;
+        if !page.fences().contain(key) {
+            return Err(Trouble::new("a page row points to the wrong page").into());
+        }
+        Ok(page)
+    }
+
+    /// The first page of a session.
+    pub(crate) fn image(&self, base: &Base) -> Result<Page, Setback> {
+        if let Some(page) = self.cache.get(base.location) {
+            return Ok(page);
+        }
+        let (head, page) = self.segments.read_image(base.location)?;
+        if head.record.generation != base.generation {
+            return Err(Trouble::new("a session row points to another session").into());
+        }
+        self.cache.insert(base.location, page.clone());
+        Ok(page)
+    }
+
+    fn page(&self, location: Location, generation: Generation) -> Result<Page, Setback> {
+        if let Some(page) = self.cache.get(location) {
+            return Ok(page);
+        }
+        let (head, page) = self.segments.read_page(location)?;
+        if head.generation != generation {
+            return Err(Trouble::new("a page row points to another session").into());
+        }
+        self.cache.insert(location, page.clone());
+        Ok(page)
+    }
+
+    /// Whether a lookup of `key` would stay in memory.
+    pub(crate) fn is_resident(&self, cell: &Cell) -> bool {
+        let state = cell.state.read();
+        match state.live_base() {
+            None => true,
+            Some(base) => base.table.pages == 0 && self.cache.get(base.location).is_some(),
+        }
+    }
+}

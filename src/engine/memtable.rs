@@ -1,0 +1,126 @@
+//! How much the memtable holds, and who has to wait because of it.
+//!
+//! Owns: the counts of bytes that changed since the last checkpoint (active)
+//! and that are being checkpointed (frozen), and the admission of writers.
+//! Writers are slowed long before memory runs out, a little at first: the
+//! delay grows with the square of what is used, so that nobody meets a wall.
+//! Admission happens before the first lock (4).
+
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::time::Duration;
+
+use parking_lot::{Condvar, Mutex};
+
+/// Memory of a changed session besides its keys.
+pub(crate) const CELL_BYTES: usize = 480;
+/// The delay of one write when the memtable is full.
+const LONGEST_DELAY: Duration = Duration::from_millis(4);
+
+/// The counts.
+#[derive(Debug)]
+pub(crate) struct Memtable {
+    limit: usize,
+    active: AtomicUsize,
+    frozen: AtomicUsize,
+    stopped: AtomicBool,
+    lock: Mutex<()>,
+    released: Condvar,
+}
+
+impl Memtable {
+    /// A memtable of at most about `limit` bytes.
+    pub(crate) fn new(limit: usize) -> Self {
+        Self {
+            limit: limit.max(64 << 10),
+            active: AtomicUsize::new(0),
+            frozen: AtomicUsize::new(0),
+            stopped: AtomicBool::new(false),
+            lock: Mutex::new(()),
+            released: Condvar::new(),
+        }
+    }
+
+    /// Bytes that changed since the last freeze.
+    pub(crate) fn active(&self) -> usize {
+        self.active.load(Ordering::Relaxed)
+    }
+
+    /// Bytes in both memtables.
+    pub(crate) fn used(&self) -> usize {
+        self.active().saturating_add(self.frozen.load(Ordering::Relaxed))
+    }
+
+    /// Whether it is time to freeze.
+    pub(crate) fn is_half_full(&self) -> bool {
+        self.active() >= self.limit / 2
+    }
+
+    /// Lets a writer in; it waits while too much is used.
+    pub(crate) fn admit(&self) {
+        let soft = self.limit / 10 * 6;
+        let used = self.used();
+        if used <= soft {
+            return;
+        }
+        self.delay(self.pressure(used, soft));
+        while self.used() >= self.limit && !self.stopped.load(Ordering::Relaxed) {
+            self.delay(LONGEST_DELAY);
+        }
+    }
+
+    fn pressure(&self, used: usize, soft: usize) -> Duration {
+        let over = used.saturating_sub(soft).saturating_mul(100);
+        let percent = (over / self.limit.saturating_sub(soft).max(1)).min(100);
+        let share = u32::try_from(percent * percent).unwrap_or(10_000);
+        LONGEST_DELAY.saturating_mul(share) / 10_000
+    }
+
+    fn delay(&self, delay: Duration) {
+        if delay >= Duration::from_micros(20) {
+            let mut guard = self.lock.lock();
+            self.released.wait_for(&mut guard, delay);
+        }
+    }
+
+    /// Bytes were added.
+    pub(crate) fn grow(&self, bytes: usize) {
+        self.active.fetch_add(bytes, Ordering::Relaxed);
+    }
+
+    /// Bytes of the active part were let go of.
+    pub(crate) fn shrink(&self, bytes: usize) {
+        subtract(&self.active, bytes);
+        self.released.notify_all();
+    }
+
+    /// What is active becomes frozen.
+    pub(crate) fn freeze(&self) {
+        let bytes = self.active.swap(0, Ordering::Relaxed);
+        self.frozen.fetch_add(bytes, Ordering::Relaxed);
+    }
+
+    /// Frozen bytes were published.
+    pub(crate) fn release(&self, bytes: usize) {
+        subtract(&self.frozen, bytes);
+        self.released.notify_all();
+    }
+
+    /// All that was frozen is published.
+    pub(crate) fn release_all(&self) {
+        self.frozen.store(0, Ordering::Relaxed);
+        self.released.notify_all();
+    }
+
+    /// Nobody waits from now on.
+    pub(crate) fn stop(&self) {
+        self.stopped.store(true, Ordering::Relaxed);
+        self.released.notify_all();
+    }
+}
+
+/// Never below zero: the counts are estimates and must not wrap.
+fn subtract(counter: &AtomicUsize, bytes: usize) {
+    let _ = counter.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |count| {
+        Some(count.saturating_sub(bytes))
+    });
+}
