@@ -1,0 +1,159 @@
+//! Committing a transaction: one frame in the journal, then the memtable.
+//!
+//! Append and apply happen under one shared guard, and a freeze takes it
+//! exclusively: a frame lies on the same side of the freeze in both (5).
+
+use std::sync::Arc;
+
+use super::Engine;
+use super::cell::{Cell, Life, State};
+use super::draft::Draft;
+use super::memtable::CELL_BYTES;
+use super::registry::Resident;
+use crate::error::{Error, Result};
+use crate::format::effect::{Effect, Payload};
+use crate::format::identity::{Generation, Sequence, Timestamp};
+use crate::format::journal_frame::frame_bytes;
+use crate::format::record::SessionRecord;
+use crate::journal::Reservation;
+use crate::session_id::SessionDigest;
+
+/// Journal space reserved for a change before its size is known.
+pub(crate) const SMALL_FRAME: u64 = 1024;
+
+impl Engine {
+    /// Lets a writer in: memtable and journal space, before any lock (4).
+    pub(crate) fn admit(&self, bytes: u64) -> Result<Reservation> {
+        self.check()?;
+        self.memtable.admit();
+        if self.wants_checkpoint() {
+            self.background.wake();
+        }
+        self.journal.reserve(bytes.saturating_add(SMALL_FRAME))
+    }
+
+    /// Writes a draft to the journal and applies it. The caller holds the
+    /// session's writer lock and waits for the sequence after letting it go.
+    pub(crate) fn commit(
+        &self,
+        draft: Draft<'_>,
+        reservation: &mut Reservation,
+    ) -> Result<Option<Sequence>> {
+        if draft.is_empty() {
+            return Ok(None);
+        }
+        let now = self.now();
+        let (record, put_session) = self.record_after(&draft, now);
+        let payload = encode(&draft, &record, put_session, now)?;
+        let needed = frame_bytes(payload.len()) as u64;
+        reservation.cover(needed)?;
+
+        let epoch = self.freeze.read();
+        let mut state = draft.cell.state.write();
+        state.check(draft.digest)?;
+        let sequence = self.journal.append(reservation, &payload)?;
+        self.note_change(&mut state, draft.cell, *epoch, sequence);
+        if state.life == Life::Unborn {
+            state.life = Life::Live;
+            let resident = Resident::Cell(Arc::clone(draft.cell));
+            self.registry.insert(draft.digest, resident);
+        }
+        if draft.cleared {
+            self.discard_active(&mut state);
+        }
+        state.record = record;
+        let grown = state.active.absorb(draft.overlay);
+        self.memtable.grow(grown);
+        Ok(Some(sequence))
+    }
+
+    /// The record that the session has once the draft is applied, and
+    /// whether the journal has to say so.
+    fn record_after(&self, draft: &Draft<'_>, now: Timestamp) -> (SessionRecord, bool) {
+        let state = draft.cell.state.read();
+        let mut record = state.record.clone();
+        record.last_seen = record.last_seen.max(now);
+        let born = state.life == Life::Unborn;
+        if born {
+            record.created = now;
+        }
+        if born || draft.cleared {
+            record.generation = self.new_generation();
+        }
+        (record, born || draft.cleared)
+    }
+
+    /// Lists the cell as changed in this epoch and remembers the frame.
+    pub(super) fn note_change(
+        &self,
+        state: &mut State,
+        cell: &Arc<Cell>,
+        epoch: u64,
+        sequence: Sequence,
+    ) {
+        cell.set_last(sequence);
+        if state.enter_epoch(epoch) {
+            self.memtable.grow(CELL_BYTES);
+            self.dirty.lock().cells.push(Arc::clone(cell));
+        }
+    }
+
+    /// Lets go of the active layer; somebody else frees it.
+    pub(super) fn discard_active(&self, state: &mut State) {
+        let active = state.detach();
+        self.memtable.shrink(active.bytes());
+        self.garbage.discard(active);
+    }
+
+    /// A generation that was never used.
+    pub(super) fn new_generation(&self) -> Generation {
+        use std::sync::atomic::Ordering;
+        Generation(self.next_generation.fetch_add(1, Ordering::Relaxed))
+    }
+}
+
+fn encode(
+    draft: &Draft<'_>,
+    record: &SessionRecord,
+    put_session: bool,
+    at: Timestamp,
+) -> Result<Vec<u8>> {
+    let mut effects = Vec::with_capacity(2);
+    if put_session {
+        effects.push(Effect::PutSession {
+            digest: draft.digest,
+            record: record.clone(),
+            moved_from: None,
+        });
+    }
+    if !draft.overlay.is_empty() {
+        effects.push(Effect::Change {
+            digest: draft.digest,
+            generation: record.generation,
+            at,
+            changes: draft.overlay.changes(),
+        });
+    }
+    let size = usize::try_from(draft.size).unwrap_or(0);
+    encode_payload(&Payload::Transaction(effects), size)
+}
+
+/// The bytes of a payload.
+pub(super) fn encode_payload(payload: &Payload<'_>, size: usize) -> Result<Vec<u8>> {
+    let mut bytes = Vec::with_capacity(size);
+    payload.encode_into(&mut bytes).map_err(|_| Error::TooLarge {
+        what: "a transaction",
+        size: size as u64,
+        limit: crate::limits::MAX_TRANSACTION_BYTES as u64,
+    })?;
+    Ok(bytes)
+}
+
+/// A session's digest and its cell, as a handle holds them.
+#[derive(Debug, Clone)]
+pub(crate) struct Bound {
+    /// The ID the handle was opened with.
+    pub(crate) digest: SessionDigest,
+    /// The session.
+    pub(crate) cell: Arc<Cell>,
+}

@@ -1,0 +1,195 @@
+//! A transaction before it is committed: its own writes over the session.
+//!
+//! The session's writer lock is held from the first read to the commit, so
+//! what was read is still so when the writes are applied.
+
+use std::sync::Arc;
+
+use super::Engine;
+use super::cell::{Cell, Life};
+use super::delta::{Answer, Delta};
+use super::iterate::{self, Chunk};
+use super::lookup::Setback;
+use super::stored::{Held, Stored};
+use crate::error::{Error, Result};
+use crate::limits::MAX_TRANSACTION_BYTES;
+use crate::session_id::SessionDigest;
+
+/// Bytes of a change in the journal besides its key and value, at most.
+const CHANGE_BYTES: u64 = 24;
+
+/// A transaction under way.
+#[derive(Debug)]
+pub(crate) struct Draft<'e> {
+    pub(super) engine: &'e Engine,
+    pub(super) cell: &'e Arc<Cell>,
+    pub(super) digest: SessionDigest,
+    /// What it wrote so far.
+    pub(super) overlay: Delta,
+    /// Whether it cleared the session first.
+    pub(super) cleared: bool,
+    /// Bytes it will take in the journal, about.
+    pub(super) size: u64,
+}
+
+impl<'e> Draft<'e> {
+    /// A transaction that has done nothing. The caller holds the writer lock.
+    pub(crate) fn new(
+        engine: &'e Engine,
+        cell: &'e Arc<Cell>,
+        digest: SessionDigest,
+    ) -> Result<Self> {
+        cell.state.read().check(digest)?;
+        Ok(Self {
+            engine,
+            cell,
+            digest,
+            overlay: Delta::default(),
+            cleared: false,
+            size: 256,
+        })
+    }
+
+    /// The value of a key, as this transaction sees it.
+    pub(crate) fn find(&self, key: &str) -> Result<Option<Held>> {
+        match self.overlay.find(key) {
+            Answer::Present(held) => Ok(Some(held)),
+            Answer::Absent => Ok(None),
+            Answer::Unknown => self.find_below(key),
+        }
+    }
+
+    /// The value of a key without this transaction's own writes.
+    fn find_below(&self, key: &str) -> Result<Option<Held>> {
+        if self.cleared {
+            return Ok(None);
+        }
+        self.engine.with_index(|| {
+            let state = self.cell.state.read();
+            match state.find(key) {
+                Answer::Present(held) => Ok(Some(held)),
+                Answer::Absent => Ok(None),
+                Answer::Unknown => self.engine.find_in_base(&state, key),
+            }
+        })
+    }
+
+    /// Puts a key.
+    pub(crate) fn put(&mut self, key: &str, value: Stored) -> Result<()> {
+        self.charge(key.len() as u64 + value.len() as u64)?;
+        let deadline = None;
+        self.overlay.write(key, Some(Held { value, deadline }));
+        Ok(())
+    }
+
+    /// Removes a key that `find` has just found.
+    pub(crate) fn remove(&mut self, key: &str) -> Result<()> {
+        self.charge(key.len() as u64)?;
+        let own = matches!(self.overlay.find(key), Answer::Present(_));
+        // A key that was both put and removed here leaves no trace, so that a
+        // transaction without a net effect writes nothing.
+        if own && !self.overlay.has_prefixes() && self.find_below(key)?.is_none() {
+            self.overlay.forget(key);
+        } else {
+            self.overlay.write(key, None);
+        }
+        Ok(())
+    }
+
+    /// Removes all keys with a prefix.
+    pub(crate) fn remove_prefix(&mut self, prefix: &str) -> Result<()> {
+        if self.is_unborn() && self.overlay.is_empty() {
+            return Ok(());
+        }
+        self.charge(prefix.len() as u64)?;
+        self.overlay.remove_prefix(prefix);
+        Ok(())
+    }
+
+    /// Removes all keys.
+    pub(crate) fn clear(&mut self) {
+        let own = std::mem::take(&mut self.overlay);
+        self.engine.garbage.discard(own);
+        self.cleared = !self.is_unborn();
+    }
+
+    fn is_unborn(&self) -> bool {
+        self.cell.state.read().life == Life::Unborn
+    }
+
+    /// The next entries from `from` on, in key order.
+    pub(crate) fn entries(&self, from: &str) -> Result<Chunk> {
+        self.engine.with_index(|| {
+            let state = self.cell.state.read();
+            if self.cleared {
+                let layers = [&self.overlay];
+                return iterate::chunk(self.engine, &layers, None, from);
+            }
+            let mut layers = vec![&self.overlay, &state.active];
+            layers.extend(state.frozen_delta());
+            iterate::chunk(self.engine, &layers, state.live_base(), from)
+        })
+    }
+
+    /// Whether there is nothing to commit.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.overlay.is_empty() && !self.cleared
+    }
+
+    fn charge(&mut self, bytes: u64) -> Result<()> {
+        let limit = (MAX_TRANSACTION_BYTES as u64).min(self.engine.journal.max_payload());
+        let size = self.size.saturating_add(bytes).saturating_add(CHANGE_BYTES);
+        if size > limit {
+            return Err(Error::TooLarge {
+                what: "a transaction",
+                size,
+                limit,
+            });
+        }
+        self.size = size;
+        Ok(())
+    }
+}
+
+impl super::cell::State {
+    /// Whether a handle with this digest may use the session.
+    pub(crate) fn check(&self, digest: SessionDigest) -> Result<()> {
+        let alive = matches!(self.life, Life::Live | Life::Unborn);
+        if alive && self.digest == digest {
+            Ok(())
+        } else {
+            Err(Error::SessionGone)
+        }
+    }
+}
+
+impl Engine {
+    /// The value of a key, as it stands.
+    pub(crate) fn find(
+        &self,
+        cell: &Cell,
+        digest: SessionDigest,
+        key: &str,
+    ) -> Result<Option<Held>> {
+        self.with_index(|| {
+            let state = cell.state.read();
+            state.check(digest).map_err(Setback::Error)?;
+            match state.find(key) {
+                Answer::Present(held) => Ok(Some(held)),
+                Answer::Absent => Ok(None),
+                Answer::Unknown => self.find_in_base(&state, key),
+            }
+        })
+    }
+
+    /// The next entries of a session from `from` on, in key order.
+    pub(crate) fn entries(&self, cell: &Cell, digest: SessionDigest, from: &str) -> Result<Chunk> {
+        self.with_index(|| {
+            let state = cell.state.read();
+            state.check(digest).map_err(Setback::Error)?;
+            let mut layers = vec![&state.active];
+            layers.extend(state.frozen_delta());
+            iterate::chunk(self, &layers, state.live_base(), from)
+        })
+    }
+}

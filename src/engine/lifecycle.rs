@@ -1,0 +1,135 @@
+//! Flush, destroy and cycle: what happens to a session as a whole.
+//!
+//! Each is one small frame, whatever the session holds; what it lets go of is
+//! freed by the background.
+
+use std::sync::Arc;
+
+use super::Engine;
+use super::cell::{Cell, Life};
+use super::commit::{Bound, encode_payload};
+use super::registry::Resident;
+use crate::error::{Error, Result};
+use crate::format::effect::{Effect, Payload};
+use crate::format::identity::{Sequence, Timestamp};
+use crate::session_id::SessionDigest;
+
+impl Engine {
+    /// A session that exists nowhere but in its handle.
+    pub(crate) fn unborn(digest: SessionDigest) -> Bound {
+        let cell = Arc::new(Cell::new(digest, Life::Unborn));
+        Bound { digest, cell }
+    }
+
+    /// Removes a session with all it holds. Does nothing when it is gone
+    /// already; what to wait for is returned in either case.
+    pub(crate) fn remove_session(&self, bound: &Bound) -> Result<Sequence> {
+        self.check()?;
+        let mut reservation = self.journal.reserve(super::commit::SMALL_FRAME)?;
+        let _writer = bound.cell.writer.lock();
+        let Some(generation) = self.live_generation(bound) else {
+            return Ok(bound.cell.last());
+        };
+        let until = self.retire_until();
+        let digest = bound.digest;
+        let effects = vec![
+            Effect::RemoveSession { digest, generation },
+            Effect::Retire { digest, until },
+        ];
+        let payload = encode_payload(&Payload::Transaction(effects), 128)?;
+        let epoch = self.freeze.read();
+        let mut state = bound.cell.state.write();
+        let sequence = self.journal.append(&mut reservation, &payload)?;
+        self.note_change(&mut state, &bound.cell, *epoch, sequence);
+        state.life = Life::Gone;
+        self.discard_active(&mut state);
+        self.dirty.lock().retired.push((digest, until));
+        Ok(sequence)
+    }
+
+    /// Gives a session a new ID. Its data, creation time and everything else
+    /// stay.
+    pub(crate) fn cycle(&self, bound: &Bound, to: SessionDigest) -> Result<Option<Sequence>> {
+        self.check()?;
+        let mut reservation = self.journal.reserve(super::commit::SMALL_FRAME)?;
+        let _writer = bound.cell.writer.lock();
+        let record = {
+            let state = bound.cell.state.read();
+            state.check(bound.digest)?;
+            (state.life == Life::Live).then(|| state.record.clone())
+        };
+        let Some(record) = record else {
+            bound.cell.state.write().digest = to;
+            return Ok(None);
+        };
+        let until = self.retire_until();
+        let effects = vec![
+            Effect::PutSession {
+                digest: to,
+                record,
+                moved_from: Some(bound.digest),
+            },
+            Effect::Retire {
+                digest: bound.digest,
+                until,
+            },
+        ];
+        let payload = encode_payload(&Payload::Transaction(effects), 256)?;
+        reservation.cover(crate::format::journal_frame::frame_bytes(payload.len()) as u64)?;
+        let epoch = self.freeze.read();
+        let mut state = bound.cell.state.write();
+        let sequence = self.journal.append(&mut reservation, &payload)?;
+        self.note_change(&mut state, &bound.cell, *epoch, sequence);
+        self.move_cell(&mut state, &bound.cell, to, sequence);
+        self.dirty.lock().retired.push((bound.digest, until));
+        Ok(Some(sequence))
+    }
+
+    /// Moves a cell to its new digest; nothing finds it under the old one.
+    pub(super) fn move_cell(
+        &self,
+        state: &mut super::cell::State,
+        cell: &Arc<Cell>,
+        to: SessionDigest,
+        sequence: Sequence,
+    ) {
+        let from = std::mem::replace(&mut state.digest, to);
+        state.hidden.push(from);
+        self.registry.insert(to, Resident::Cell(Arc::clone(cell)));
+        self.registry.insert(from, Resident::Hidden(sequence));
+    }
+
+    fn live_generation(&self, bound: &Bound) -> Option<crate::format::identity::Generation> {
+        let state = bound.cell.state.read();
+        let live = state.life == Life::Live && state.digest == bound.digest;
+        live.then_some(state.record.generation)
+    }
+
+    fn retire_until(&self) -> Timestamp {
+        let period = u64::try_from(self.options.retire_for.as_nanos()).unwrap_or(u64::MAX);
+        Timestamp(self.now().0.saturating_add(period))
+    }
+
+    /// Waits until what an answer depends on is on disk (7).
+    pub(crate) fn observe_always(&self, sequence: Sequence) -> Result<()> {
+        if sequence <= self.journal.synced() {
+            return Ok(());
+        }
+        if self.options.durable_reads {
+            return self.journal.wait(sequence);
+        }
+        // After a failure nothing that is not on disk may be seen.
+        self.journal.check()
+    }
+
+    /// Whether anything can be done at all.
+    pub(crate) fn check(&self) -> Result<()> {
+        if super::reentrance::is_inside(self) {
+            return Err(Error::Reentrant);
+        }
+        if self.closed.load(std::sync::atomic::Ordering::Acquire) {
+            return Err(Error::Closed);
+        }
+        Ok(())
+    }
+}
