@@ -5,6 +5,7 @@
 
 use std::sync::Arc;
 
+use super::options::Durability;
 use super::Engine;
 use super::cell::{Cell, Life};
 use super::commit::{Bound, encode_payload};
@@ -110,16 +111,29 @@ impl Engine {
         Timestamp(self.now().0.saturating_add(period))
     }
 
-    /// Waits until what an answer depends on is on disk (7).
-    pub(crate) fn observe_always(&self, sequence: Sequence) -> Result<()> {
+
+    /// Makes sure that what an answer depends on is on disk (7), when the
+    /// caller wants that.
+    pub(crate) fn observe(&self, sequence: Sequence, durability: Durability) -> Result<()> {
         if sequence <= self.journal.synced() {
             return Ok(());
         }
-        if self.options.durable_reads {
-            return self.journal.wait(sequence);
+        match durability {
+            Durability::Immediate => self.journal.wait(sequence),
+            // After a failure nothing that is not on disk may be seen.
+            Durability::Deferred { .. } => self.journal.check(),
         }
-        // After a failure nothing that is not on disk may be seen.
-        self.journal.check()
+    }
+
+    /// Makes sure that a write is on disk, or will be in time.
+    pub(crate) fn settle(&self, sequence: Sequence, durability: Durability) -> Result<()> {
+        match durability {
+            Durability::Immediate => self.journal.wait(sequence),
+            Durability::Deferred { sync_within } => {
+                self.journal.sync_within(sync_within);
+                Ok(())
+            }
+        }
     }
 
     /// Whether anything can be done at all.

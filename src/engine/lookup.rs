@@ -4,6 +4,7 @@
 //! it: an index that points to the wrong page is noticed, not believed.
 
 use super::Engine;
+use super::options::Durability;
 use super::cell::{Base, Cell, Life, State};
 use super::registry::Resident;
 use super::stored::Held;
@@ -66,10 +67,15 @@ impl Engine {
     }
 
     /// The session of a digest, when it exists.
-    pub(crate) fn find_session(&self, digest: SessionDigest) -> Result<Option<Arc<Cell>>> {
+    pub(crate) fn find_session(
+        &self,
+        digest: SessionDigest,
+        durability: Durability,
+    ) -> Result<Option<Arc<Cell>>> {
+        self.check()?;
         match self.registry.obtain(digest) {
             Resident::Hidden(sequence) => {
-                self.observe_always(sequence)?;
+                self.observe(sequence, durability)?;
                 Ok(None)
             }
             Resident::Cell(cell) => {
@@ -78,6 +84,7 @@ impl Engine {
                     self.registry.remove(digest, &cell);
                 }
                 let here = life == Life::Live && cell.state.read().digest == digest;
+                self.observe(cell.last(), durability)?;
                 Ok(here.then_some(cell))
             }
         }

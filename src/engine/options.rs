@@ -1,0 +1,44 @@
+//! What the engine is told when it is opened.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::clock::Clock;
+
+/// When an acknowledged write is on disk.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[non_exhaustive]
+pub enum Durability {
+    /// Before the call returns. The default: what was acknowledged, and what
+    /// was read, survives a power cut.
+    #[default]
+    Immediate,
+    /// Within a time, or when `commit` returns. A crash before it may lose
+    /// the write, and may bring a flushed session back: commit before the
+    /// cookie is sent.
+    Deferred {
+        /// The longest time until it is on disk without a `commit`.
+        sync_within: Duration,
+    },
+}
+
+/// The knobs.
+#[derive(Clone)]
+pub(crate) struct Options {
+    /// Page cache and the index's own cache.
+    pub(crate) cache_bytes: u64,
+    /// Both memtables.
+    pub(crate) memtable_bytes: usize,
+    /// Bytes of a journal file.
+    pub(crate) journal_segment_bytes: u64,
+    /// Bytes of a segment file, about.
+    pub(crate) segment_bytes: u32,
+    /// How long a dead ID is remembered.
+    pub(crate) retire_for: Duration,
+    /// Silence after which a changed database checkpoints by itself.
+    pub(crate) idle_checkpoint_after: Duration,
+    /// Whether threads do the background's work; tests do it by hand.
+    pub(crate) background: bool,
+    /// Where the time comes from.
+    pub(crate) clock: Arc<dyn Clock>,
+}
