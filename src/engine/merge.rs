@@ -1,0 +1,445 @@
+//! Merging what changed in a session into its pages.
+//!
+//! Only the pages that a change falls into are read and written again; the
+//! image always is, because it carries the record. A page that grew is split
+//! evenly, a page that became nearly empty joins its predecessor.
+//!
+//! INVARIANT: a page's lower fence never changes while its number lives, so
+//! that the row of its replacement replaces its own.
+
+use std::sync::Arc;
+
+use super::Engine;
+use super::cell::{Base, Cell, Frozen};
+use super::delta::{Answer, Delta};
+use super::lookup::Setback;
+use super::stored::{Held, Stored};
+use crate::error::{Error, Result};
+use crate::format::identity::{Batch, Generation, PageNumber};
+use crate::format::page::{Entry, Page, TARGET_BYTES};
+use crate::format::record::{PageRow, PageTable, RowContent, SessionRecord, SessionRow, page_key};
+use crate::format::segment_frame::{ImageHead, PageHead};
+use crate::index::Trouble;
+use crate::segments::BatchWriter;
+
+/// A page with fewer bytes than this joins its predecessor.
+const SPARSE_BYTES: usize = TARGET_BYTES / 4;
+
+/// One step of publishing a session.
+#[derive(Debug)]
+pub(super) enum Step {
+    /// A page has this row now.
+    Put(Box<str>, PageRow),
+    /// A page is gone.
+    Remove(Box<str>, PageNumber),
+    /// The image is in place: from here on the new base counts.
+    Image(Box<SessionRow>, Box<Base>),
+    /// The session is gone.
+    Gone,
+}
+
+/// A session whose frames are written, waiting to be published.
+#[derive(Debug)]
+pub(super) struct Merged {
+    pub(super) cell: Arc<Cell>,
+    pub(super) frozen: Arc<Frozen>,
+    pub(super) old: Option<Base>,
+    pub(super) steps: Vec<Step>,
+}
+
+struct Item {
+    key: Box<str>,
+    held: Held,
+}
+
+impl Item {
+    fn entry(&self) -> Entry<'_> {
+        Entry {
+            key: &self.key,
+            value: &self.held.value,
+            deadline: self.held.deadline,
+        }
+    }
+}
+
+/// A page's place: where it is in the order of keys, and its row if it has one.
+struct Place {
+    lower: Box<str>,
+    /// `None` for the image.
+    row: Option<PageRow>,
+}
+
+/// Neighbouring pages that are written again as one run of entries.
+struct Group {
+    first: Place,
+    upper: Option<Box<str>>,
+    items: Vec<Item>,
+    size: usize,
+    joined: Vec<Place>,
+}
+
+impl Group {
+    fn new(first: Place, upper: Option<Box<str>>, items: Vec<Item>) -> Self {
+        let size = items.iter().map(|item| item.entry().size()).sum();
+        Self {
+            first,
+            upper,
+            items,
+            size,
+            joined: Vec::new(),
+        }
+    }
+
+    fn adjoins(&self, next: &Self) -> bool {
+        self.upper.as_deref() == Some(&*next.first.lower)
+    }
+
+    fn join(&mut self, next: Self) {
+        self.upper = next.upper;
+        self.items.extend(next.items);
+        self.size += next.size;
+        self.joined.push(next.first);
+        self.joined.extend(next.joined);
+    }
+
+    /// Cuts the entries into runs of about equal size, at least one.
+    fn pieces(&mut self) -> Vec<Vec<Item>> {
+        let count = self.size.div_ceil(TARGET_BYTES).max(1);
+        let share = self.size.div_ceil(count).max(1);
+        let mut pieces = Vec::with_capacity(count);
+        let mut piece: Vec<Item> = Vec::new();
+        let mut size = 0;
+        for item in std::mem::take(&mut self.items) {
+            let bytes = item.entry().size();
+            if !piece.is_empty() && size + bytes > share.max(TARGET_BYTES / 2) {
+                pieces.push(std::mem::take(&mut piece));
+                size = 0;
+            }
+            size += bytes;
+            piece.push(item);
+        }
+        pieces.push(piece);
+        pieces
+    }
+}
+
+/// The merge of one session.
+pub(super) struct Merge<'m> {
+    engine: &'m Engine,
+    writer: &'m mut BatchWriter,
+    batch: Batch,
+    frozen: &'m Frozen,
+    base: Option<&'m Base>,
+    generation: Generation,
+    table: PageTable,
+    keys: u64,
+    bytes: u64,
+    steps: Vec<Step>,
+    /// Removals that have to wait until the new image counts.
+    late: Vec<Step>,
+    image: Option<(Vec<Item>, Option<Box<str>>)>,
+}
+
+impl<'m> Merge<'m> {
+    pub(super) fn new(
+        engine: &'m Engine,
+        writer: &'m mut BatchWriter,
+        batch: Batch,
+        frozen: &'m Frozen,
+        base: Option<&'m Base>,
+    ) -> Self {
+        let generation = frozen.record.generation;
+        let base = base.filter(|base| base.generation == generation);
+        let fresh = PageTable {
+            next_page: PageNumber(1),
+            ..PageTable::default()
+        };
+        Self {
+            engine,
+            writer,
+            batch,
+            frozen,
+            base,
+            generation,
+            table: base.map_or(fresh, |base| base.table),
+            keys: base.map_or(0, |base| base.keys),
+            bytes: base.map_or(0, |base| base.bytes),
+            steps: Vec::new(),
+            late: Vec::new(),
+            image: None,
+        }
+    }
+
+    /// Writes the frames; returns how to publish them.
+    pub(super) fn run(mut self) -> Result<(Vec<Step>, Base), Setback> {
+        let mut pending = self.read_image()?;
+        let mut position = pending.upper.clone();
+        while let Some(from) = position {
+            let Some(key) = next_affected(&self.frozen.delta, &from) else {
+                break;
+            };
+            let (place, page) = self.locate(&key)?;
+            let group = self.merged(place, &page);
+            position = group.upper.clone();
+            pending = self.arrange(pending, group)?;
+        }
+        self.write(pending)?;
+        self.write_image()
+    }
+
+    /// The first group: the image, or everything when there is no base.
+    fn read_image(&mut self) -> Result<Group, Setback> {
+        let first = Place {
+            lower: "".into(),
+            row: None,
+        };
+        let Some(base) = self.base else {
+            let delta = &self.frozen.delta;
+            let items: Vec<Item> = delta.answers("").filter_map(present).collect();
+            self.count(&items, 1);
+            return Ok(Group::new(first, None, items));
+        };
+        let page = self.engine.image(base)?;
+        Ok(self.merged(first, &page))
+    }
+
+    fn count(&mut self, items: &[Item], sign: i64) {
+        let bytes: usize = items
+            .iter()
+            .map(|item| item.key.len() + item.held.value.len())
+            .sum();
+        if sign > 0 {
+            self.keys = self.keys.saturating_add(items.len() as u64);
+            self.bytes = self.bytes.saturating_add(bytes as u64);
+        }
+    }
+
+    /// A page's entries with the changes that fall into it.
+    fn merged(&mut self, place: Place, page: &Page) -> Group {
+        let upper = page.fences().upper.clone();
+        let mut items = Vec::with_capacity(page.len());
+        let lower = place.lower.clone();
+        let mut changes = self
+            .frozen
+            .delta
+            .answers(&lower)
+            .take_while(|(key, _)| upper.as_deref().is_none_or(|upper| *key < upper))
+            .peekable();
+        for index in 0..page.len() {
+            let Some(found) = page.entry(index) else { break };
+            self.keys = self.keys.saturating_sub(1);
+            let size = found.key.len() + found.value.len();
+            self.bytes = self.bytes.saturating_sub(size as u64);
+            while let Some(change) = changes.next_if(|(key, _)| *key < found.key) {
+                items.extend(present(change));
+            }
+            if let Some(change) = changes.next_if(|(key, _)| *key == found.key) {
+                items.extend(present(change));
+            } else if matches!(self.frozen.delta.find(found.key), Answer::Unknown) {
+                items.push(Item {
+                    key: found.key.into(),
+                    held: Held {
+                        value: Stored::within(page.raw(), found.value),
+                        deadline: found.deadline,
+                    },
+                });
+            }
+        }
+        items.extend(changes.filter_map(present));
+        self.count(&items, 1);
+        Group::new(place, upper, items)
+    }
+
+    /// The page that holds a key above the image.
+    fn locate(&self, key: &str) -> Result<(Place, Page), Setback> {
+        let base = self.base.ok_or_else(missing)?;
+        let row = self.engine.index.get().page_at(self.generation, key)?;
+        let (lower, row) = row.ok_or_else(missing)?;
+        let page = self.engine.page_of(base, key)?;
+        if page.fences().lower != lower {
+            return Err(missing());
+        }
+        let row = Some(row);
+        Ok((Place { lower, row }, page))
+    }
+
+    /// Decides whether a group joins the one before it, which otherwise is
+    /// complete and written.
+    fn arrange(&mut self, mut pending: Group, next: Group) -> Result<Group, Setback> {
+        if pending.adjoins(&next) {
+            if next.size <= SPARSE_BYTES || pending.size <= SPARSE_BYTES {
+                pending.join(next);
+                return Ok(pending);
+            }
+            self.write(pending)?;
+            return Ok(next);
+        }
+        self.write(pending)?;
+        if !next.items.is_empty() {
+            return Ok(next);
+        }
+        let (place, page) = self.locate_before(&next.first.lower)?;
+        let mut before = self.merged(place, &page);
+        before.join(next);
+        Ok(before)
+    }
+
+    /// The page before the one that begins at `lower`; not the image, which
+    /// adjoins what it is followed by.
+    fn locate_before(&self, lower: &str) -> Result<(Place, Page), Setback> {
+        let row = self.engine.index.get().page_before(self.generation, lower)?;
+        let (key, _) = row.ok_or_else(missing)?;
+        self.locate(&key)
+    }
+
+    /// Writes a group's pages; of the image's group all but the first piece.
+    fn write(&mut self, mut group: Group) -> Result<(), Setback> {
+        let upper = group.upper.take();
+        let mut pieces = group.pieces();
+        let lowers: Vec<Box<str>> = pieces
+            .iter()
+            .skip(1)
+            .filter_map(|piece| piece.first().map(|item| item.key.clone()))
+            .collect();
+        let mut next_upper = upper;
+        let mut first_is_image = group.first.row.is_none();
+        while let Some(piece) = pieces.pop() {
+            let own_upper = next_upper.take();
+            match pieces.len().checked_sub(1).and_then(|place| lowers.get(place)) {
+                Some(lower) => {
+                    next_upper = Some(lower.clone());
+                    let number = self.table.next_page;
+                    self.table.next_page = number.next();
+                    self.write_page(lower.clone(), own_upper, number, &piece)?;
+                }
+                None => match &group.first.row {
+                    Some(row) => {
+                        self.forget(&group.first.lower, row)?;
+                        self.write_page(group.first.lower.clone(), own_upper, row.number, &piece)?;
+                        first_is_image = false;
+                    }
+                    None => self.image = Some((piece, own_upper)),
+                },
+            }
+        }
+        for place in group.joined {
+            let Some(row) = &place.row else { continue };
+            self.forget(&place.lower, row)?;
+            let number = row.number;
+            self.writer.page_tombstone(self.generation, number, &place.lower)?;
+            let step = Step::Remove(place.lower, number);
+            if first_is_image {
+                self.late.push(step);
+            } else {
+                self.steps.push(step);
+            }
+        }
+        Ok(())
+    }
+
+    /// Takes a replaced row out of the table.
+    fn forget(&mut self, lower: &str, row: &PageRow) -> Result<(), Setback> {
+        let hash = row.hash(&page_key(self.generation, lower)).map_err(unencodable)?;
+        self.table.hash = self.table.hash.wrapping_sub(hash);
+        self.table.pages = self.table.pages.saturating_sub(1);
+        Ok(())
+    }
+
+    fn write_page(
+        &mut self,
+        lower: Box<str>,
+        upper: Option<Box<str>>,
+        number: PageNumber,
+        items: &[Item],
+    ) -> Result<(), Setback> {
+        let head = PageHead {
+            generation: self.generation,
+            number,
+            sequence: self.batch,
+            lower: lower.clone(),
+            upper,
+        };
+        let entries: Vec<Entry<'_>> = items.iter().map(Item::entry).collect();
+        let row = PageRow {
+            location: self.writer.page(&head, &entries)?,
+            sequence: self.batch,
+            number,
+        };
+        let hash = row.hash(&page_key(self.generation, &lower)).map_err(unencodable)?;
+        self.table.hash = self.table.hash.wrapping_add(hash);
+        self.table.pages = self.table.pages.saturating_add(1);
+        self.steps.push(Step::Put(lower, row));
+        Ok(())
+    }
+
+    /// Writes the image, last, because it sums up the pages.
+    fn write_image(mut self) -> Result<(Vec<Step>, Base), Setback> {
+        let (items, upper) = self.image.take().ok_or_else(missing)?;
+        let record = SessionRecord {
+            keys: self.keys,
+            bytes: self.bytes,
+            ..self.frozen.record.clone()
+        };
+        let head = ImageHead {
+            digest: self.frozen.digest,
+            sequence: self.batch,
+            record: record.clone(),
+            table: self.table,
+            upper,
+        };
+        let entries: Vec<Entry<'_>> = items.iter().map(Item::entry).collect();
+        let row = SessionRow {
+            location: self.writer.image(&head, &entries)?,
+            sequence: self.batch,
+            content: RowContent::Whole {
+                table: self.table,
+                record,
+            },
+        };
+        let (base, _) = Base::from_row(self.frozen.digest, &row)
+            .ok_or_else(|| unencodable(crate::format::codec::Malformed::Damaged("a row")))?;
+        let image = Step::Image(Box::new(row), Box::new(base.clone()));
+        self.steps.push(image);
+        self.steps.append(&mut self.late);
+        Ok((self.steps, base))
+    }
+}
+
+fn present((key, answer): (&str, Answer)) -> Option<Item> {
+    match answer {
+        Answer::Present(held) => Some(Item {
+            key: key.into(),
+            held,
+        }),
+        Answer::Absent | Answer::Unknown => None,
+    }
+}
+
+fn missing() -> Setback {
+    Trouble::new("a page row that a merge needs is missing").into()
+}
+
+fn unencodable(malformed: crate::format::codec::Malformed) -> Setback {
+    Setback::Error(Error::Poisoned {
+        cause: malformed.to_string(),
+    })
+}
+
+/// The first key at or after `from` that a change or a removed prefix touches.
+fn next_affected(delta: &Delta, from: &str) -> Option<String> {
+    let key = delta.next_key(from).map(str::to_owned);
+    let prefix = delta
+        .prefixes()
+        .filter_map(|prefix| {
+            if prefix >= from {
+                Some(prefix.to_owned())
+            } else {
+                from.starts_with(prefix).then(|| from.to_owned())
+            }
+        })
+        .min();
+    match (key, prefix) {
+        (Some(key), Some(prefix)) => Some(key.min(prefix)),
+        (key, prefix) => key.or(prefix),
+    }
+}
