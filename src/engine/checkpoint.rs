@@ -1,0 +1,272 @@
+//! The checkpoint: from the memtable into the segments, in five steps.
+//!
+//! 1. Freeze; sync the journal through the freeze position: nothing that a
+//!    power cut could take back may reach a segment.
+//! 2. Merge each changed session and append its frames, as of the freeze (10).
+//! 3. Sync the frames, append the footer, sync: the commit point.
+//! 4. Publish, session by session.
+//! 5. Drop the frozen layer, declare the batch in the journal, recycle.
+//!
+//! Batches never interleave: one lock covers all five steps (11).
+
+use std::sync::Arc;
+
+use super::Engine;
+use super::cell::{Base, Cell, Frozen};
+use super::lookup::Setback;
+use super::merge::{Merge, Merged, Step};
+use crate::error::{Error, Result};
+use crate::format::header::Declaration;
+use crate::format::identity::{Batch, Generation, Location, Sequence, Timestamp};
+use crate::format::segment_frame::Footer;
+use crate::segments::BatchWriter;
+use crate::session_id::SessionDigest;
+
+/// Checkpoints between two watermarks of the index.
+const WATERMARK_EVERY: u64 = 8;
+
+/// Sessions that changed since the last freeze.
+#[derive(Debug, Default)]
+pub(super) struct Dirty {
+    pub(super) cells: Vec<Arc<Cell>>,
+    pub(super) retired: Vec<(SessionDigest, Timestamp)>,
+}
+
+/// What the checkpointer knows, behind the lock that lets one batch be
+/// written at a time.
+#[derive(Debug)]
+pub(super) struct Checkpointer {
+    /// The last committed batch.
+    pub(super) batch: Batch,
+    /// Its footer.
+    pub(super) footer: Option<(Location, Footer)>,
+    /// The hash of the index once that batch is published.
+    pub(super) index_hash: u64,
+    /// What a checkpoint that failed to finish had frozen already.
+    pub(super) pending: Option<Freeze>,
+}
+
+/// One side of the memtable, set aside.
+#[derive(Debug)]
+pub(super) struct Freeze {
+    position: Sequence,
+    next_generation: Generation,
+    dirty: Dirty,
+}
+
+struct Plan {
+    merged: Vec<Merged>,
+    index_hash: u64,
+}
+
+impl Engine {
+    /// Whether enough changed for a checkpoint.
+    pub(crate) fn wants_checkpoint(&self) -> bool {
+        self.memtable.is_half_full()
+            || self.journal.live_bytes() > (self.options.memtable_bytes as u64).max(1 << 20)
+    }
+
+    /// Whether anything changed since the last freeze.
+    pub(crate) fn is_changed(&self) -> bool {
+        !self.dirty.lock().cells.is_empty()
+    }
+
+    /// Checkpoints what changed so far.
+    pub(crate) fn checkpoint(&self) -> Result<()> {
+        let mut checkpointer = self.checkpointer.lock();
+        self.journal.check()?;
+        let outcome = self.checkpoint_locked(&mut checkpointer);
+        if let Err(error) = &outcome
+            && !matches!(error, Error::StorageFull { .. })
+        {
+            self.journal.poison(error);
+        }
+        outcome
+    }
+
+    fn checkpoint_locked(&self, checkpointer: &mut Checkpointer) -> Result<()> {
+        let freeze = match checkpointer.pending.take() {
+            Some(freeze) => freeze,
+            None => self.freeze_now(),
+        };
+        if freeze.dirty.cells.is_empty() {
+            return Ok(());
+        }
+        match self.write_and_publish(checkpointer, &freeze) {
+            Ok(()) => Ok(()),
+            Err(error) => {
+                // The frozen layers stay readable, and the next attempt
+                // begins with them.
+                checkpointer.pending = Some(freeze);
+                Err(error)
+            }
+        }
+    }
+
+    fn freeze_now(&self) -> Freeze {
+        let mut epoch = self.freeze.write();
+        *epoch = epoch.saturating_add(1);
+        let dirty = std::mem::take(&mut *self.dirty.lock());
+        self.memtable.freeze();
+        let position = self.journal.appended();
+        let next_generation = self.next_unused_generation();
+        Freeze {
+            position,
+            next_generation,
+            dirty,
+        }
+    }
+
+    fn write_and_publish(&self, checkpointer: &mut Checkpointer, freeze: &Freeze) -> Result<()> {
+        self.journal.wait(freeze.position)?;
+        let batch = checkpointer.batch.next();
+        let (plan, writer) = self.merge_all(checkpointer, freeze, batch)?;
+        let committed = writer.commit(freeze.position, freeze.next_generation, plan.index_hash)?;
+        checkpointer.batch = batch;
+        checkpointer.footer = Some(committed);
+        checkpointer.index_hash = plan.index_hash;
+        tracing::debug!(batch = batch.0, sessions = plan.merged.len(), "batch committed");
+        self.publish_all(checkpointer, &plan, freeze, batch)?;
+        self.memtable.release_all();
+        self.journal.declare(Declaration {
+            batch,
+            through: freeze.position,
+        })?;
+        Ok(())
+    }
+
+    /// Merges everything; begins anew when the index had to be rebuilt.
+    fn merge_all(
+        &self,
+        checkpointer: &mut Checkpointer,
+        freeze: &Freeze,
+        batch: Batch,
+    ) -> Result<(Plan, BatchWriter)> {
+        for _ in 0..3 {
+            let mut writer = self.segments.begin(batch)?;
+            match self.merge_attempt(checkpointer, freeze, batch, &mut writer) {
+                Ok(plan) => return Ok((plan, writer)),
+                Err(Setback::Error(error)) => return Err(error),
+                Err(Setback::Index(trouble)) => {
+                    drop(writer);
+                    self.rebuild_index(checkpointer, &trouble)?;
+                }
+            }
+        }
+        Err(Error::corrupted(
+            &self.index.path(),
+            0,
+            "sessions miss their base, also after a rebuild of the index",
+        ))
+    }
+
+    fn merge_attempt(
+        &self,
+        checkpointer: &Checkpointer,
+        freeze: &Freeze,
+        batch: Batch,
+        writer: &mut BatchWriter,
+    ) -> Result<Plan, Setback> {
+        let mut plan = Plan {
+            merged: Vec::with_capacity(freeze.dirty.cells.len()),
+            index_hash: checkpointer.index_hash,
+        };
+        for cell in &freeze.dirty.cells {
+            let (frozen, old) = {
+                let mut state = cell.state.write();
+                state.rotate();
+                (state.frozen.clone(), state.base.clone())
+            };
+            let Some(frozen) = frozen else { continue };
+            let steps = self.merge_one(writer, batch, &frozen, old.as_ref(), &mut plan.index_hash)?;
+            plan.merged.push(Merged {
+                cell: Arc::clone(cell),
+                frozen,
+                old,
+                steps,
+            });
+        }
+        for (digest, until) in &freeze.dirty.retired {
+            writer.retirement(*digest, *until)?;
+        }
+        Ok(plan)
+    }
+
+    /// Writes one session's frames. Of a session that was born and died since
+    /// the last checkpoint nothing is written (10).
+    fn merge_one(
+        &self,
+        writer: &mut BatchWriter,
+        batch: Batch,
+        frozen: &Frozen,
+        old: Option<&Base>,
+        hash: &mut u64,
+    ) -> Result<Vec<Step>, Setback> {
+        if let Some(old) = old {
+            *hash = hash.wrapping_sub(old.row_hash);
+        }
+        if !frozen.alive {
+            let Some(old) = old else {
+                return Ok(Vec::new());
+            };
+            writer.session_tombstone(old.digest, old.generation)?;
+            return Ok(vec![Step::Gone]);
+        }
+        if let Some(old) = old.filter(|old| old.digest != frozen.digest) {
+            let moved = old.generation == frozen.record.generation;
+            let dead = if moved { Generation(0) } else { old.generation };
+            writer.session_tombstone(old.digest, dead)?;
+        }
+        let (steps, base) = Merge::new(self, writer, batch, frozen, old).run()?;
+        *hash = hash.wrapping_add(base.row_hash);
+        Ok(steps)
+    }
+
+    fn publish_all(
+        &self,
+        checkpointer: &mut Checkpointer,
+        plan: &Plan,
+        freeze: &Freeze,
+        batch: Batch,
+    ) -> Result<()> {
+        for merged in &plan.merged {
+            self.publish_one(checkpointer, merged, batch)?;
+        }
+        let index = self.index.get();
+        let finished = freeze
+            .dirty
+            .retired
+            .iter()
+            .try_for_each(|(digest, until)| index.retire(digest, *until))
+            .and_then(|()| {
+                if batch.0.is_multiple_of(WATERMARK_EVERY) {
+                    index.set_watermark(batch)?;
+                }
+                Ok(())
+            });
+        if let Err(trouble) = finished {
+            self.rebuild_index(checkpointer, &trouble)?;
+        }
+        Ok(())
+    }
+
+    fn publish_one(
+        &self,
+        checkpointer: &mut Checkpointer,
+        merged: &Merged,
+        batch: Batch,
+    ) -> Result<()> {
+        for _ in 0..3 {
+            match self.publish(merged, batch) {
+                Ok(()) => return Ok(()),
+                Err(Setback::Error(error)) => return Err(error),
+                Err(Setback::Index(trouble)) => self.rebuild_index(checkpointer, &trouble)?,
+            }
+        }
+        Err(Error::corrupted(
+            &self.index.path(),
+            0,
+            "the index cannot be written, also after a rebuild",
+        ))
+    }
+}

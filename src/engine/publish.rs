@@ -1,0 +1,103 @@
+//! Publishing a committed batch: the index learns where things are now.
+//!
+//! Session by session, under the session's lock, a large one in slices; the
+//! frozen layer shadows it meanwhile. Every state in between is right for a
+//! lookup: of a split page the higher pieces are put before the lower one,
+//! and a page that joined its neighbour goes after the neighbour has grown (3).
+
+use super::Engine;
+use super::cell::{Base, Life, State};
+use super::lookup::Setback;
+use super::memtable::CELL_BYTES;
+use super::merge::{Merged, Step};
+use crate::format::identity::{Batch, Generation};
+use crate::index::Index;
+use crate::session_id::SessionDigest;
+
+/// Steps under one hold of a session's lock.
+const SLICE: usize = 64;
+
+impl Engine {
+    /// Publishes one session.
+    pub(super) fn publish(&self, merged: &Merged, batch: Batch) -> Result<(), Setback> {
+        let index = self.index.get();
+        let slices = merged.steps.chunks(SLICE);
+        let last = slices.len().saturating_sub(1);
+        for (count, slice) in slices.enumerate() {
+            let mut state = merged.cell.state.write();
+            for step in slice {
+                publish_step(&index, &mut state, merged, step, batch)?;
+            }
+            if count == last {
+                state.frozen = None;
+            }
+        }
+        if merged.steps.is_empty() {
+            merged.cell.state.write().frozen = None;
+        }
+        self.forget_ids(merged);
+        let bytes = merged.frozen.delta.bytes().saturating_add(CELL_BYTES);
+        self.memtable.release(bytes);
+        Ok(())
+    }
+
+    /// The index shows the session under its new ID only, or not at all.
+    fn forget_ids(&self, merged: &Merged) {
+        for digest in &merged.frozen.hidden {
+            self.registry.unhide(*digest);
+        }
+        let state = merged.cell.state.read();
+        if state.life == Life::Gone && state.base.is_none() && state.changed_in == 0 {
+            let digest = state.digest;
+            drop(state);
+            self.registry.remove(digest, &merged.cell);
+        }
+    }
+}
+
+fn publish_step(
+    index: &Index,
+    state: &mut State,
+    merged: &Merged,
+    step: &Step,
+    batch: Batch,
+) -> Result<(), Setback> {
+    let generation = merged.frozen.record.generation;
+    match step {
+        Step::Put(lower, row) => {
+            index.put_page(generation, lower, row)?;
+        }
+        Step::Remove(lower, number) => {
+            index.remove_page(generation, lower, *number, batch)?;
+        }
+        Step::Image(row, base) => {
+            index.put_session(&merged.frozen.digest, row)?;
+            let kept = Some((merged.frozen.digest, generation));
+            remove_old(index, merged.old.as_ref(), kept, batch)?;
+            state.base = Some((**base).clone());
+        }
+        Step::Gone => {
+            remove_old(index, merged.old.as_ref(), None, batch)?;
+            state.base = None;
+        }
+    }
+    Ok(())
+}
+
+/// Takes the old row away, unless it was replaced, and buries the old
+/// generation, unless it lives on.
+fn remove_old(
+    index: &Index,
+    old: Option<&Base>,
+    kept: Option<(SessionDigest, Generation)>,
+    batch: Batch,
+) -> Result<(), Setback> {
+    let Some(old) = old else { return Ok(()) };
+    if kept.is_none_or(|(digest, _)| digest != old.digest) {
+        index.remove_session(&old.digest, batch)?;
+    }
+    if kept.is_none_or(|(_, generation)| generation != old.generation) && old.table.pages > 0 {
+        index.bury(old.generation)?;
+    }
+    Ok(())
+}
