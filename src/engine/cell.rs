@@ -144,14 +144,14 @@ impl State {
         if self.changed_in == epoch {
             return false;
         }
-        self.rotate();
+        self.rotate(epoch);
         self.changed_in = epoch;
         true
     }
 
-    /// Moves what changed before the freeze into the frozen layer, once.
-    pub(crate) fn rotate(&mut self) {
-        if self.changed_in == 0 || self.frozen.is_some() {
+    /// Moves what changed before `epoch` into the frozen layer, once.
+    pub(crate) fn rotate(&mut self, epoch: u64) {
+        if self.changed_in == 0 || self.changed_in >= epoch || self.frozen.is_some() {
             return;
         }
         self.changed_in = 0;

@@ -171,10 +171,12 @@ impl Engine {
             merged: Vec::with_capacity(freeze.dirty.cells.len()),
             index_hash: checkpointer.index_hash,
         };
+        // Only this function's caller moves the epoch on.
+        let epoch = *self.freeze.read();
         for cell in &freeze.dirty.cells {
             let (frozen, old) = {
                 let mut state = cell.state.write();
-                state.rotate();
+                state.rotate(epoch);
                 (state.frozen.clone(), state.base.clone())
             };
             let Some(frozen) = frozen else { continue };

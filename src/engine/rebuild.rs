@@ -1,0 +1,246 @@
+//! The index, made anew from the footers, or caught up with them.
+//!
+//! The newest frame of an identity wins, tombstones hide what is older, pages
+//! of a generation that no live session has are garbage. What a session's
+//! image says about its pages (how many, and the hash of their rows) has to
+//! be true of what was found: otherwise a page is lost, and that is damage.
+
+use std::collections::HashMap;
+use std::collections::hash_map::Entry;
+
+use super::lookup::Setback;
+use crate::error::{Error, Result};
+use crate::format::identity::{Batch, Generation, Location, PageNumber};
+use crate::format::record::{PageRow, RowContent, SessionRow, page_key};
+use crate::format::segment_frame::{Footer, FooterEntry, Identity, Kind};
+use crate::index::Index;
+use crate::segments::Segments;
+use crate::session_id::SessionDigest;
+
+/// How many frames lie between two reports of progress.
+const REPORT_EVERY: usize = 4096;
+
+/// The newest frame of an identity.
+#[derive(Debug, Clone)]
+struct Newest {
+    kind: Kind,
+    generation: Generation,
+    sequence: Batch,
+    location: Location,
+}
+
+impl Newest {
+    fn of(entry: &FooterEntry, generation: Generation) -> Self {
+        Self {
+            kind: entry.kind,
+            generation,
+            sequence: entry.sequence,
+            location: entry.location,
+        }
+    }
+
+    fn age(&self) -> (Batch, Location) {
+        (self.sequence, self.location)
+    }
+}
+
+/// What the footers say is alive.
+#[derive(Debug, Default)]
+pub(super) struct Survey {
+    sessions: HashMap<SessionDigest, Newest>,
+    pages: HashMap<(Generation, PageNumber), (Newest, Box<str>)>,
+    retired: HashMap<SessionDigest, Newest>,
+}
+
+impl Survey {
+    /// Takes in the footers of all batches.
+    pub(super) fn of<'f>(footers: impl Iterator<Item = &'f Footer>) -> Self {
+        let mut survey = Self::default();
+        for entry in footers.flat_map(|footer| &footer.entries) {
+            survey.add(entry);
+        }
+        survey
+    }
+
+    fn add(&mut self, entry: &FooterEntry) {
+        match &entry.identity {
+            Identity::Session(digest, generation) => {
+                keep_newer(self.sessions.entry(*digest), Newest::of(entry, *generation));
+            }
+            Identity::Retired(digest) => {
+                keep_newer(self.retired.entry(*digest), Newest::of(entry, Generation(0)));
+            }
+            Identity::Page(generation, number, lower) => {
+                let newest = Newest::of(entry, *generation);
+                match self.pages.entry((*generation, *number)) {
+                    Entry::Occupied(mut old) if old.get().0.age() < newest.age() => {
+                        old.insert((newest, lower.clone()));
+                    }
+                    Entry::Occupied(_) => {}
+                    Entry::Vacant(place) => {
+                        place.insert((newest, lower.clone()));
+                    }
+                }
+            }
+        }
+    }
+}
+
+fn keep_newer(entry: Entry<'_, SessionDigest, Newest>, newest: Newest) {
+    match entry {
+        Entry::Occupied(mut old) if old.get().age() < newest.age() => {
+            old.insert(newest);
+        }
+        Entry::Occupied(_) => {}
+        Entry::Vacant(place) => {
+            place.insert(newest);
+        }
+    }
+}
+
+/// Fills an empty index; returns its hash.
+pub(super) fn fill(
+    index: &Index,
+    segments: &Segments,
+    survey: Survey,
+    progress: &mut dyn FnMut(u64, u64),
+) -> Result<u64, Setback> {
+    let total = (survey.sessions.len() + survey.pages.len()) as u64;
+    let mut done = 0;
+    let mut step = || {
+        done += 1;
+        if (done as usize).is_multiple_of(REPORT_EVERY) {
+            progress(done, total);
+        }
+    };
+    let mut hash = 0_u64;
+    // What each live generation's image promises; `None` when it is damaged.
+    let mut promised = HashMap::new();
+    for (digest, newest) in &survey.sessions {
+        step();
+        if newest.kind != Kind::Image {
+            continue;
+        }
+        let row = session_row(segments, newest)?;
+        hash = hash.wrapping_add(row.hash(*digest).map_err(|_| undecodable())?);
+        let table = match &row.content {
+            RowContent::Whole { table, .. } => Some((*table, newest.location)),
+            RowContent::Damaged { .. } => None,
+        };
+        promised.insert(newest.generation, table);
+        index.put_session(digest, &row)?;
+    }
+    let mut found: HashMap<Generation, (u32, u64)> = HashMap::new();
+    for ((generation, number), (newest, lower)) in &survey.pages {
+        step();
+        if newest.kind != Kind::Page || !promised.contains_key(generation) {
+            continue;
+        }
+        let row = PageRow {
+            location: newest.location,
+            sequence: newest.sequence,
+            number: *number,
+        };
+        let row_hash = row.hash(&page_key(*generation, lower)).map_err(|_| undecodable())?;
+        let sum = found.entry(*generation).or_default();
+        *sum = (sum.0.saturating_add(1), sum.1.wrapping_add(row_hash));
+        index.put_page(*generation, lower, &row)?;
+    }
+    check_promises(segments, &promised, &found)?;
+    for (digest, newest) in &survey.retired {
+        let until = segments.read_retirement(newest.location)?.until;
+        index.retire(digest, until)?;
+    }
+    progress(total, total);
+    Ok(hash)
+}
+
+fn check_promises(
+    segments: &Segments,
+    promised: &HashMap<Generation, Option<(crate::format::record::PageTable, Location)>>,
+    found: &HashMap<Generation, (u32, u64)>,
+) -> Result<()> {
+    for (generation, table) in promised {
+        let Some((table, location)) = table else {
+            continue;
+        };
+        let (pages, hash) = found.get(generation).copied().unwrap_or_default();
+        if pages != table.pages || hash != table.hash {
+            return Err(Error::corrupted(
+                &segments.path(location.segment),
+                location.offset.into(),
+                "pages of this session are missing",
+            ));
+        }
+    }
+    Ok(())
+}
+
+/// The row of an image; a damaged image has a row that says so (15).
+fn session_row(segments: &Segments, newest: &Newest) -> Result<SessionRow> {
+    let content = match segments.read_image(newest.location) {
+        Ok((head, _)) => RowContent::Whole {
+            table: head.table,
+            record: head.record,
+        },
+        Err(Error::Corrupted { .. }) => RowContent::Damaged {
+            generation: newest.generation,
+        },
+        Err(error) => return Err(error),
+    };
+    Ok(SessionRow {
+        location: newest.location,
+        sequence: newest.sequence,
+        content,
+    })
+}
+
+fn undecodable() -> Setback {
+    crate::index::Trouble::new("a row cannot be encoded").into()
+}
+
+/// Applies the footers of batches that the index may not have seen.
+pub(super) fn catch_up(index: &Index, segments: &Segments, footer: &Footer) -> Result<(), Setback> {
+    // Images before tombstones and in one order: pages are put high to low by
+    // the writer, and nobody reads while this runs.
+    for entry in &footer.entries {
+        match (&entry.identity, entry.kind) {
+            (Identity::Session(digest, generation), Kind::Image) => {
+                let row = session_row(
+                    segments,
+                    &Newest::of(entry, *generation),
+                )?;
+                let old = index.session(digest)?;
+                index.put_session(digest, &row)?;
+                if let Some(old) = old
+                    && old.generation() != *generation
+                    && old.sequence < entry.sequence
+                {
+                    index.bury(old.generation())?;
+                }
+            }
+            (Identity::Session(digest, generation), _) => {
+                let removed = index.remove_session(digest, entry.sequence)?;
+                if removed.is_some() && *generation != Generation(0) {
+                    index.bury(*generation)?;
+                }
+            }
+            (Identity::Page(generation, number, lower), Kind::Page) => {
+                let row = PageRow {
+                    location: entry.location,
+                    sequence: entry.sequence,
+                    number: *number,
+                };
+                index.put_page(*generation, lower, &row)?;
+            }
+            (Identity::Page(generation, number, lower), _) => {
+                index.remove_page(*generation, lower, *number, entry.sequence)?;
+            }
+            (Identity::Retired(digest), _) => {
+                let until = segments.read_retirement(entry.location)?.until;
+                index.retire(digest, until)?;
+            }
+        }
+    }
+    Ok(())
+}
