@@ -1,0 +1,53 @@
+//! Between sled and the rest: errors and panics become trouble.
+
+use std::fmt;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::atomic::{AtomicBool, Ordering};
+
+/// The index cannot be trusted any more; it has to be rebuilt.
+#[derive(Debug, Clone, thiserror::Error)]
+#[error("{reason}")]
+pub(crate) struct Trouble {
+    reason: String,
+}
+
+impl Trouble {
+    /// Trouble, and what is wrong.
+    pub(crate) fn new(reason: impl fmt::Display) -> Self {
+        Self {
+            reason: reason.to_string(),
+        }
+    }
+}
+
+/// What an operation of the index gives.
+pub(crate) type Outcome<T> = Result<T, Trouble>;
+
+/// Remembers the first trouble: sled after an error or a panic is not asked again.
+#[derive(Debug, Default)]
+pub(super) struct Guard {
+    failed: AtomicBool,
+}
+
+impl Guard {
+    /// Runs an operation of sled.
+    pub(super) fn run<T>(&self, operation: impl FnOnce() -> sled::Result<T>) -> Outcome<T> {
+        if self.failed.load(Ordering::Relaxed) {
+            return Err(Trouble::new("the index has failed before"));
+        }
+        let outcome = protect(operation);
+        if outcome.is_err() {
+            self.failed.store(true, Ordering::Relaxed);
+        }
+        outcome
+    }
+}
+
+/// Runs an operation of sled once.
+pub(super) fn protect<T>(operation: impl FnOnce() -> sled::Result<T>) -> Outcome<T> {
+    match catch_unwind(AssertUnwindSafe(operation)) {
+        Ok(Ok(value)) => Ok(value),
+        Ok(Err(error)) => Err(Trouble::new(format_args!("sled: {error}"))),
+        Err(_) => Err(Trouble::new("sled panicked")),
+    }
+}

@@ -1,0 +1,18 @@
+//! The index: sled as the ordered keyspace that says where things are.
+//!
+//! Owns: the trees `sessions`, `pages`, `dead_generations`, `retired` and
+//! `meta`, and everything that has to be known about sled. It is derived:
+//! whatever goes wrong here is [`Trouble`], which costs a rebuild and never
+//! data.
+//! Refuses: transactions and batches of sled (they put every later operation
+//! behind one lock), its timed flusher (it hides errors), large values.
+
+mod files;
+mod guard;
+mod rows;
+mod scan;
+
+
+pub(crate) use files::{mark, matches, set_aside};
+pub(crate) use guard::{Outcome, Trouble};
+pub(crate) use rows::{Index, Put, Swept};

@@ -1,0 +1,354 @@
+//! Rows: read, put and removed one by one.
+
+use std::fs::File;
+use std::path::{Path, PathBuf};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use super::guard::{Guard, Outcome, Trouble, protect};
+use crate::format::identity::{Batch, Generation, Location, PageNumber, Timestamp};
+use crate::format::record::{PageRow, SessionRow, page_key, split_page_key};
+use crate::session_id::SessionDigest;
+
+/// How long opening waits for a lock that the last owner is about to drop.
+const OPEN_PATIENCE: Duration = Duration::from_secs(5);
+const WATERMARK: &[u8] = b"watermark";
+/// Large segments make it rare that unsynced writes fall on synced ones.
+const SEGMENT_BYTES: usize = 4 << 20;
+
+/// What became of a row that was put.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Put<R> {
+    /// There was none.
+    Inserted,
+    /// It took the place of this older one.
+    Replaced(R),
+    /// A newer one, or itself, was there already.
+    Kept(R),
+}
+
+/// What a slice of the sweep did.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(crate) struct Swept {
+    /// Rows removed.
+    pub(crate) rows: usize,
+    /// Bytes in the segments that became garbage.
+    pub(crate) bytes: u64,
+    /// Whether the generation has no rows left.
+    pub(crate) finished: bool,
+}
+
+/// The index.
+#[derive(Debug)]
+pub(crate) struct Index {
+    pub(super) guard: Guard,
+    pub(super) database: sled::Db,
+    pub(super) sessions: sled::Tree,
+    pub(super) pages: sled::Tree,
+    pub(super) dead: sled::Tree,
+    retired: sled::Tree,
+    meta: sled::Tree,
+    /// Our own handle on sled's file, opened before the first write: an error
+    /// of writing back is reported to handles that were open then.
+    file: File,
+    directory: PathBuf,
+}
+
+impl Index {
+    /// Opens the index in a directory, or makes an empty one.
+    pub(crate) fn open(directory: &Path, cache_bytes: u64) -> Outcome<Self> {
+        super::files::remove_unfinished_snapshots(directory)
+            .map_err(|error| Trouble::new(format_args!("index directory: {error}")))?;
+        let database = open_patiently(directory, cache_bytes)?;
+        let tree = |name: &str| protect(|| database.open_tree(name));
+        let file = File::options()
+            .read(true)
+            .write(true)
+            .open(directory.join("db"))
+            .map_err(|error| Trouble::new(format_args!("index file: {error}")))?;
+        Ok(Self {
+            guard: Guard::default(),
+            sessions: tree("sessions")?,
+            pages: tree("pages")?,
+            dead: tree("dead_generations")?,
+            retired: tree("retired")?,
+            meta: tree("meta")?,
+            file,
+            directory: directory.to_path_buf(),
+            database,
+        })
+    }
+
+    fn get(&self, tree: &sled::Tree, key: &[u8]) -> Outcome<Option<sled::IVec>> {
+        self.guard.run(|| tree.get(key))
+    }
+
+    fn insert(&self, tree: &sled::Tree, key: &[u8], row: Vec<u8>) -> Outcome<()> {
+        self.guard.run(|| tree.insert(key, row)).map(drop)
+    }
+
+    fn remove(&self, tree: &sled::Tree, key: &[u8]) -> Outcome<()> {
+        self.guard.run(|| tree.remove(key)).map(drop)
+    }
+
+    /// A session's row.
+    pub(crate) fn session(&self, digest: &SessionDigest) -> Outcome<Option<SessionRow>> {
+        let row = self.get(&self.sessions, &digest.to_bytes())?;
+        row.map(|row| SessionRow::decode(&row).map_err(Trouble::new))
+            .transpose()
+    }
+
+    /// Puts a session's row; only a newer one replaces one that is there.
+    pub(crate) fn put_session(
+        &self,
+        digest: &SessionDigest,
+        row: &SessionRow,
+    ) -> Outcome<Put<SessionRow>> {
+        let old = self.session(digest)?;
+        if let Some(old) = old.as_ref().filter(|old| {
+            !is_newer((row.sequence, row.location), (old.sequence, old.location))
+        }) {
+            return Ok(Put::Kept(old.clone()));
+        }
+        let bytes = row.encode().map_err(Trouble::new)?;
+        self.insert(&self.sessions, &digest.to_bytes(), bytes)?;
+        Ok(old.map_or(Put::Inserted, Put::Replaced))
+    }
+
+    /// Removes a session's row if it is older than `sequence`.
+    pub(crate) fn remove_session(
+        &self,
+        digest: &SessionDigest,
+        sequence: Batch,
+    ) -> Outcome<Option<SessionRow>> {
+        let old = self.session(digest)?.filter(|old| old.sequence < sequence);
+        if old.is_some() {
+            self.remove(&self.sessions, &digest.to_bytes())?;
+        }
+        Ok(old)
+    }
+
+    /// The last page of a generation that begins at or before `key`.
+    pub(crate) fn page_at(
+        &self,
+        generation: Generation,
+        key: &str,
+    ) -> Outcome<Option<(Box<str>, PageRow)>> {
+        let end = page_key(generation, key);
+        self.last_page(generation, || self.pages.range(..=end).next_back())
+    }
+
+    /// The last page of a generation that begins before `key`.
+    pub(crate) fn page_before(
+        &self,
+        generation: Generation,
+        key: &str,
+    ) -> Outcome<Option<(Box<str>, PageRow)>> {
+        let end = page_key(generation, key);
+        self.last_page(generation, || self.pages.range(..end).next_back())
+    }
+
+    fn last_page(
+        &self,
+        generation: Generation,
+        find: impl FnOnce() -> Option<sled::Result<(sled::IVec, sled::IVec)>>,
+    ) -> Outcome<Option<(Box<str>, PageRow)>> {
+        let Some((key, row)) = self.guard.run(|| find().transpose())? else {
+            return Ok(None);
+        };
+        let (owner, lower) = split_page_key(&key).ok_or_else(undecodable)?;
+        if owner != generation {
+            return Ok(None);
+        }
+        let row = PageRow::decode(&row).map_err(Trouble::new)?;
+        Ok(Some((lower.into(), row)))
+    }
+
+    /// Some pages of a generation in order, those that begin at or after `from`.
+    pub(crate) fn pages(
+        &self,
+        generation: Generation,
+        from: &str,
+        limit: usize,
+    ) -> Outcome<Vec<(Box<str>, PageRow)>> {
+        let start = page_key(generation, from);
+        let rows = self.guard.run(|| {
+            self.pages
+                .range(start..)
+                .take(limit)
+                .collect::<sled::Result<Vec<_>>>()
+        })?;
+        let mut pages = Vec::with_capacity(rows.len());
+        for (key, row) in rows {
+            let (owner, lower) = split_page_key(&key).ok_or_else(undecodable)?;
+            if owner != generation {
+                break;
+            }
+            pages.push((lower.into(), PageRow::decode(&row).map_err(Trouble::new)?));
+        }
+        Ok(pages)
+    }
+
+    /// Puts a page's row; only a newer one replaces one that is there.
+    pub(crate) fn put_page(
+        &self,
+        generation: Generation,
+        lower: &str,
+        row: &PageRow,
+    ) -> Outcome<Put<PageRow>> {
+        let key = page_key(generation, lower);
+        let old = self.page(&key)?;
+        if let Some(old) = old.filter(|old| {
+            !is_newer((row.sequence, row.location), (old.sequence, old.location))
+        }) {
+            return Ok(Put::Kept(old));
+        }
+        let bytes = row.encode().map_err(Trouble::new)?;
+        self.insert(&self.pages, &key, bytes)?;
+        Ok(old.map_or(Put::Inserted, Put::Replaced))
+    }
+
+    fn page(&self, key: &[u8]) -> Outcome<Option<PageRow>> {
+        let row = self.get(&self.pages, key)?;
+        row.map(|row| PageRow::decode(&row).map_err(Trouble::new))
+            .transpose()
+    }
+
+    /// Removes a page's row if it is of this page and older than `sequence`.
+    pub(crate) fn remove_page(
+        &self,
+        generation: Generation,
+        lower: &str,
+        number: PageNumber,
+        sequence: Batch,
+    ) -> Outcome<Option<PageRow>> {
+        let key = page_key(generation, lower);
+        let is_it = |old: &PageRow| old.number == number && old.sequence < sequence;
+        let old = self.page(&key)?.filter(is_it);
+        if old.is_some() {
+            self.remove(&self.pages, &key)?;
+        }
+        Ok(old)
+    }
+
+    /// Marks a generation as dead: its pages are for the sweep.
+    pub(crate) fn bury(&self, generation: Generation) -> Outcome<()> {
+        self.insert(&self.dead, &generation.0.to_be_bytes(), Vec::new())
+    }
+
+    /// Some dead generations, oldest first.
+    pub(crate) fn dead_generations(&self, limit: usize) -> Outcome<Vec<Generation>> {
+        let rows = self.guard.run(|| {
+            self.dead
+                .iter()
+                .keys()
+                .take(limit)
+                .collect::<sled::Result<Vec<_>>>()
+        })?;
+        rows.iter().map(|key| dead_generation(key)).collect()
+    }
+
+    /// Removes up to `limit` page rows of a dead generation.
+    pub(crate) fn sweep(&self, generation: Generation, limit: usize) -> Outcome<Swept> {
+        let pages = self.pages(generation, "", limit)?;
+        let mut swept = Swept {
+            finished: pages.len() < limit,
+            ..Swept::default()
+        };
+        for (lower, row) in pages {
+            self.remove(&self.pages, &page_key(generation, &lower))?;
+            swept.rows += 1;
+            swept.bytes = swept.bytes.saturating_add(row.location.length.into());
+        }
+        if swept.finished {
+            self.remove(&self.dead, &generation.0.to_be_bytes())?;
+        }
+        Ok(swept)
+    }
+
+    /// Remembers that an ID must not come alive again before a time.
+    pub(crate) fn retire(&self, digest: SessionDigest, until: Timestamp) -> Outcome<()> {
+        let row = until.0.to_be_bytes().to_vec();
+        self.insert(&self.retired, &digest.to_bytes(), row)
+    }
+
+    /// Until when an ID is remembered.
+    pub(crate) fn retired(&self, digest: SessionDigest) -> Outcome<Option<Timestamp>> {
+        let Some(row) = self.get(&self.retired, &digest.to_bytes())? else {
+            return Ok(None);
+        };
+        let until = row.as_ref().try_into().map_err(|_| undecodable())?;
+        Ok(Some(Timestamp(u64::from_be_bytes(until))))
+    }
+
+    /// The last batch that is known to be wholly in the index.
+    pub(crate) fn watermark(&self) -> Outcome<Batch> {
+        let Some(row) = self.get(&self.meta, WATERMARK)? else {
+            return Ok(Batch(0));
+        };
+        let batch = row.as_ref().try_into().map_err(|_| undecodable())?;
+        Ok(Batch(u64::from_le_bytes(batch)))
+    }
+
+    /// Makes everything durable, and then says so.
+    pub(crate) fn set_watermark(&self, batch: Batch) -> Outcome<()> {
+        self.flush()?;
+        self.insert(&self.meta, WATERMARK, batch.0.to_le_bytes().to_vec())
+    }
+
+    /// Makes everything durable: sled only hands its bytes to the operating
+    /// system, the syncs are ours.
+    pub(crate) fn flush(&self) -> Outcome<()> {
+        self.guard.run(|| self.database.flush().map(drop))?;
+        let synced = self
+            .file
+            .sync_all()
+            .and_then(|()| File::open(&self.directory)?.sync_all());
+        synced.map_err(|error| Trouble::new(format_args!("index sync: {error}")))
+    }
+
+    /// Bytes on disk.
+    pub(crate) fn disk_bytes(&self) -> u64 {
+        super::files::size(&self.directory)
+    }
+
+    /// Flushes and lets go of the directory.
+    pub(crate) fn close(self) -> Outcome<()> {
+        self.flush()
+    }
+}
+
+pub(super) fn dead_generation(key: &[u8]) -> Outcome<Generation> {
+    let bytes = key.try_into().map_err(|_| undecodable())?;
+    Ok(Generation(u64::from_be_bytes(bytes)))
+}
+
+pub(super) fn undecodable() -> Trouble {
+    Trouble::new("a row of the index does not decode")
+}
+
+fn is_newer(new: (Batch, Location), old: (Batch, Location)) -> bool {
+    new > old
+}
+
+/// Opening right after the last owner dropped can find its lock still held.
+fn open_patiently(directory: &Path, cache_bytes: u64) -> Outcome<sled::Db> {
+    let until = Instant::now() + OPEN_PATIENCE;
+    loop {
+        let config = sled::Config::new()
+            .path(directory)
+            .cache_capacity(cache_bytes.max(1 << 20))
+            .segment_size(SEGMENT_BYTES)
+            .flush_every_ms(None);
+        match protect(|| config.open()) {
+            Ok(database) => return Ok(database),
+            Err(trouble) if !is_lock(&trouble) || Instant::now() >= until => return Err(trouble),
+            Err(_) => thread::park_timeout(Duration::from_millis(10)),
+        }
+    }
+}
+
+fn is_lock(trouble: &Trouble) -> bool {
+    let text = trouble.to_string();
+    text.contains("WouldBlock") || text.contains("could not acquire lock")
+}
