@@ -1,0 +1,15 @@
+//! The segments: checkpointed sessions and pages, in committed batches.
+//!
+//! Owns: the files under `segments/`. They are append-only; a frame never
+//! moves, so a location is right for as long as its file is there.
+//! Promises: a frame outside a committed batch does not exist (12); batches
+//! never interleave (11); a batch's frames are on disk before its footer is.
+//! Refuses: to guess. A damaged frame is an error that names file and place.
+
+mod files;
+mod reader;
+mod scan;
+mod writer;
+
+pub(crate) use files::{SegmentOptions, Segments};
+pub(crate) use writer::BatchWriter;

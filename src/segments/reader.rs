@@ -1,0 +1,117 @@
+//! Reading a frame at a location.
+
+use std::sync::Arc;
+
+use serde::de::DeserializeOwned;
+
+use super::files::Segments;
+use crate::error::{Error, Result};
+use crate::format::codec::Malformed;
+use crate::format::identity::{Batch, Location};
+use crate::format::page::{Fences, Page};
+use crate::format::segment_frame::{self, Footer, ImageHead, Kind, PageHead, Place, Retirement};
+
+impl Segments {
+    /// A session's record and first page.
+    pub(crate) fn read_image(&self, location: Location) -> Result<(ImageHead, Page)> {
+        let (raw, body, head): (_, _, ImageHead) = self.read(location, Kind::Image)?;
+        let fences = Fences {
+            lower: "".into(),
+            upper: head.upper.clone(),
+        };
+        let page = Page::parse(raw, body, fences);
+        let page = page.map_err(|malformed| self.damaged(location, &malformed))?;
+        Ok((head, page))
+    }
+
+    /// A page.
+    pub(crate) fn read_page(&self, location: Location) -> Result<(PageHead, Page)> {
+        let (raw, body, head): (_, _, PageHead) = self.read(location, Kind::Page)?;
+        let fences = Fences {
+            lower: head.lower.clone(),
+            upper: head.upper.clone(),
+        };
+        let page = Page::parse(raw, body, fences);
+        let page = page.map_err(|malformed| self.damaged(location, &malformed))?;
+        Ok((head, page))
+    }
+
+    /// A retirement.
+    pub(crate) fn read_retirement(&self, location: Location) -> Result<Retirement> {
+        Ok(self.read(location, Kind::Retirement)?.2)
+    }
+
+    /// A footer.
+    pub(crate) fn read_footer(&self, location: Location) -> Result<Footer> {
+        Ok(self.read(location, Kind::Footer)?.2)
+    }
+
+    /// Whether a whole frame of this kind is there.
+    pub(crate) fn check_frame(&self, location: Location, kind: Kind) -> Result<()> {
+        let raw = self.read_raw(location)?;
+        match segment_frame::parse(&raw, 0, self.place(location)) {
+            Some(frame) if frame.kind == kind && frame.length == raw.len() => Ok(()),
+            _ => Err(self.damaged(location, &WRONG)),
+        }
+    }
+
+    /// The footers of the batches behind `after` up to `last`, oldest first.
+    pub(crate) fn footers_after(&self, last: &Footer, after: Batch) -> Result<Vec<Footer>> {
+        let mut footers = Vec::new();
+        let mut footer = last.clone();
+        while footer.batch > after {
+            let previous = footer.previous;
+            let expected = footer.batch.0.saturating_sub(1);
+            footers.push(footer);
+            let Some(location) = previous else { break };
+            footer = self.read_footer(location)?;
+            if footer.batch.0 != expected {
+                let wrong = Malformed::Damaged("a batch is missing before this one");
+                return Err(self.damaged(location, &wrong));
+            }
+        }
+        footers.reverse();
+        Ok(footers)
+    }
+
+    fn read<T: DeserializeOwned>(
+        &self,
+        location: Location,
+        kind: Kind,
+    ) -> Result<(Arc<[u8]>, usize, T)> {
+        let raw = self.read_raw(location)?;
+        let frame = segment_frame::parse(&raw, 0, self.place(location))
+            .filter(|frame| frame.kind == kind && frame.length == raw.len())
+            .ok_or_else(|| self.damaged(location, &WRONG))?;
+        let head = frame.head().map_err(|malformed| self.damaged(location, &malformed))?;
+        let body = frame.body;
+        Ok((raw.into(), body, head))
+    }
+
+    fn read_raw(&self, location: Location) -> Result<Vec<u8>> {
+        let file = self.file(location.segment)?;
+        let mut raw = vec![0; location.length as usize];
+        match file.read_exact_at(&mut raw, location.offset.into()) {
+            Ok(()) => Ok(raw),
+            Err(error) if error.kind() == std::io::ErrorKind::UnexpectedEof => {
+                Err(self.damaged(location, &Malformed::Damaged("the file ends within the frame")))
+            }
+            Err(error) => Err(Error::io("read", &self.path(location.segment), error)),
+        }
+    }
+
+    fn place(&self, location: Location) -> Place {
+        Place {
+            database: self.options.database,
+            number: location.segment,
+            offset: location.offset,
+        }
+    }
+
+    fn damaged(&self, location: Location, malformed: &Malformed) -> Error {
+        let path = self.path(location.segment);
+        Error::corrupted(&path, location.offset.into(), malformed)
+    }
+}
+
+const WRONG: Malformed = Malformed::Damaged("the frame's checksum or kind is wrong");

@@ -1,0 +1,203 @@
+//! Walking files from front to back: for the last footer at open, and for all
+//! of them when the index is rebuilt.
+
+use super::files::Segments;
+use crate::error::{Error, Result};
+use crate::format::codec::ALIGNMENT;
+use crate::format::header::SEGMENT_HEADER_BYTES;
+use crate::format::identity::{Location, SegmentNumber};
+use crate::format::segment_frame::{self, Footer, Kind, Place, SegmentFrame, frame_bytes};
+
+/// Finds the last whole footer of a file.
+pub(super) fn last_footer(
+    segments: &Segments,
+    number: SegmentNumber,
+) -> Result<Option<(Location, Footer)>> {
+    let bytes = segments.read_file(number)?;
+    if !segments.check_header(number, &bytes)? {
+        return Ok(None);
+    }
+    let mut walk = Walk::new(segments, number, &bytes, true);
+    let mut last = None;
+    while let Some(found) = walk.next_frame() {
+        if let Some((location, frame)) = found.frame
+            && frame.kind == Kind::Footer
+            && let Ok(footer) = frame.head()
+        {
+            last = Some((location, footer));
+        }
+    }
+    Ok(last)
+}
+
+/// A step of a walk: a whole frame, or bytes that are none.
+struct Step<'b> {
+    offset: usize,
+    end: usize,
+    frame: Option<(Location, SegmentFrame<'b>)>,
+}
+
+/// Goes from frame to frame, and over damage to the next whole one.
+struct Walk<'b> {
+    bytes: &'b [u8],
+    offset: usize,
+    place: Place,
+    /// Step over frames that are no footers without checking them.
+    footers_only: bool,
+}
+
+impl<'b> Walk<'b> {
+    fn new(segments: &Segments, number: SegmentNumber, bytes: &'b [u8], footers_only: bool) -> Self {
+        Self {
+            bytes,
+            offset: SEGMENT_HEADER_BYTES,
+            place: Place {
+                database: segments.options.database,
+                number,
+                offset: 0,
+            },
+            footers_only,
+        }
+    }
+
+    fn parse(&self, offset: usize) -> Option<SegmentFrame<'b>> {
+        let place = Place {
+            offset: u32::try_from(offset).ok()?,
+            ..self.place
+        };
+        segment_frame::parse(self.bytes, offset, place)
+    }
+
+    fn next_frame(&mut self) -> Option<Step<'b>> {
+        let offset = self.offset;
+        if offset >= self.bytes.len() {
+            return None;
+        }
+        if let Some(frame) = self.parse(offset) {
+            self.offset = offset.saturating_add(frame_bytes(frame.length));
+            return Some(self.step(offset, Some(frame)));
+        }
+        if self.footers_only && let Some(end) = self.claimed_end(offset) {
+            self.offset = end;
+            return Some(self.step(offset, None));
+        }
+        // Damage: the next whole frame begins at some later boundary.
+        let mut next = offset.saturating_add(ALIGNMENT);
+        while next < self.bytes.len() && self.parse(next).is_none() {
+            next = next.saturating_add(ALIGNMENT);
+        }
+        self.offset = next;
+        Some(self.step(offset, None))
+    }
+
+    /// Where a frame with a damaged payload would end, if a whole frame
+    /// begins there.
+    fn claimed_end(&self, offset: usize) -> Option<usize> {
+        segment_frame::claimed_kind(self.bytes, offset)?;
+        let length = segment_frame::claimed_length(self.bytes, offset)?;
+        let end = offset.checked_add(frame_bytes(length))?;
+        self.parse(end).map(|_| end)
+    }
+
+    fn step(&self, offset: usize, frame: Option<SegmentFrame<'b>>) -> Step<'b> {
+        let frame = frame.and_then(|frame| {
+            let location = Location {
+                segment: self.place.number,
+                offset: u32::try_from(offset).ok()?,
+                length: u32::try_from(frame.length).ok()?,
+            };
+            Some((location, frame))
+        });
+        Step {
+            offset,
+            end: self.offset,
+            frame,
+        }
+    }
+}
+
+impl Segments {
+    /// All committed footers, oldest first, by reading every file.
+    ///
+    /// Batch numbers have to be contiguous. Bytes that are no frame are
+    /// damage: when a footer says which frame should be there, that frame's
+    /// identity is the one that is damaged; otherwise this is an error (15).
+    pub(crate) fn scan(
+        &self,
+        progress: &mut dyn FnMut(u64, u64),
+    ) -> Result<Vec<(Location, Footer)>> {
+        let numbers = self.numbers()?;
+        let total = self.disk_bytes();
+        let mut done = 0;
+        let mut footers: Vec<(Location, Footer)> = Vec::new();
+        let mut holes = Vec::new();
+        for number in numbers {
+            let bytes = self.read_file(number)?;
+            if !self.check_header(number, &bytes)? {
+                // The frames are checked by their own place, so a damaged
+                // header hides nothing.
+                tracing::warn!(segment = number.0, "a segment file's header is damaged");
+            }
+            let mut walk = Walk::new(self, number, &bytes, false);
+            while let Some(step) = walk.next_frame() {
+                match step.frame {
+                    Some((location, frame)) if frame.kind == Kind::Footer => {
+                        let footer = frame.head().map_err(|malformed| {
+                            Error::corrupted(&self.path(number), step.offset as u64, malformed)
+                        })?;
+                        footers.push((location, footer));
+                    }
+                    Some(_) => {}
+                    None => holes.push((number, step.offset, step.end)),
+                }
+            }
+            done += bytes.len() as u64;
+            progress(done, total);
+        }
+        self.check_order(&footers)?;
+        self.attribute(&footers, &holes)?;
+        Ok(footers)
+    }
+
+    fn check_order(&self, footers: &[(Location, Footer)]) -> Result<()> {
+        for pair in footers.windows(2) {
+            let [(_, earlier), (location, later)] = pair else { continue };
+            if later.batch != earlier.batch.next() {
+                return Err(Error::corrupted(
+                    &self.path(location.segment),
+                    location.offset.into(),
+                    format_args!("batch {} follows batch {}", later.batch, earlier.batch),
+                ));
+            }
+        }
+        Ok(())
+    }
+
+    /// Every hole has to lie within frames that some footer names.
+    fn attribute(
+        &self,
+        footers: &[(Location, Footer)],
+        holes: &[(SegmentNumber, usize, usize)],
+    ) -> Result<()> {
+        for (number, start, end) in holes {
+            let mut named: usize = footers
+                .iter()
+                .flat_map(|(_, footer)| &footer.entries)
+                .map(|entry| entry.location)
+                .filter(|location| location.segment == *number)
+                .map(|location| (location.offset as usize, frame_bytes(location.length as usize)))
+                .filter(|(offset, length)| offset >= start && offset + length <= *end)
+                .map(|(_, length)| length)
+                .sum();
+            named = named.min(end - start);
+            if named < end - start {
+                return Err(Error::corrupted(
+                    &self.path(*number),
+                    *start as u64,
+                    "damage that belongs to no known session",
+                ));
+            }
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,287 @@
+//! Writing a batch: frames, sync, footer, sync.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use serde::Serialize;
+
+use super::files::{Segments, Tail, end_of};
+use crate::disk::DiskFile;
+use crate::error::{Error, Result};
+use crate::format::codec::Malformed;
+use crate::format::header::SEGMENT_HEADER_BYTES;
+use crate::format::identity::{
+    Batch, Generation, Location, PageNumber, SegmentNumber, Sequence, Timestamp,
+};
+use crate::format::page::{self, Entry};
+use crate::format::segment_frame::{
+    self, Footer, FooterEntry, Identity, ImageHead, Kind, PageHead, PageTombstone, Place,
+    Retirement, SessionTombstone,
+};
+use crate::session_id::SessionDigest;
+
+/// How much is written and synced at a time: a large dirty backlog would make
+/// the journal's syncs wait.
+const PIECE_BYTES: usize = 1 << 20;
+
+/// A batch under way. Dropping it without a commit abandons it: its frames
+/// are cut off again (12).
+#[derive(Debug)]
+pub(crate) struct BatchWriter {
+    segments: Arc<Segments>,
+    batch: Batch,
+    /// Where the last committed batch ends.
+    tail: Tail,
+    segment: SegmentNumber,
+    /// Where the next frame begins.
+    offset: u32,
+    /// Frames that are not written yet, and where they begin.
+    buffer: Vec<u8>,
+    buffer_offset: u32,
+    /// Files that were written to and not synced since.
+    unsynced: BTreeMap<SegmentNumber, Arc<dyn DiskFile>>,
+    created: bool,
+    entries: Vec<FooterEntry>,
+    finished: bool,
+}
+
+impl Segments {
+    /// Begins a batch. There is one at a time.
+    pub(crate) fn begin(self: &Arc<Self>, batch: Batch) -> Result<BatchWriter> {
+        let tail = *self.tail.lock();
+        if tail.broken {
+            return Err(Error::Poisoned {
+                cause: "an abandoned batch could not be cut off".into(),
+            });
+        }
+        let mut writer = BatchWriter {
+            segments: Arc::clone(self),
+            batch,
+            tail,
+            segment: tail.segment,
+            offset: tail.offset,
+            buffer: Vec::new(),
+            buffer_offset: tail.offset,
+            unsynced: BTreeMap::new(),
+            created: false,
+            entries: Vec::new(),
+            finished: false,
+        };
+        if tail.offset == 0 {
+            writer.create()?;
+        } else {
+            writer.roll_if_full()?;
+        }
+        Ok(writer)
+    }
+}
+
+impl BatchWriter {
+    fn create(&mut self) -> Result<()> {
+        self.created = true;
+        let file = self.segments.create(self.segment)?;
+        self.unsynced.insert(self.segment, file);
+        self.offset = u32::try_from(SEGMENT_HEADER_BYTES).unwrap_or(u32::MAX);
+        self.buffer_offset = self.offset;
+        Ok(())
+    }
+
+    fn roll_if_full(&mut self) -> Result<()> {
+        if self.offset < self.segments.options.segment_bytes {
+            return Ok(());
+        }
+        self.write_out()?;
+        self.segment = SegmentNumber(self.segment.0.saturating_add(1));
+        self.create()
+    }
+
+    fn append<T: Serialize>(
+        &mut self,
+        kind: Kind,
+        head: &T,
+        body: impl FnOnce(&mut Vec<u8>) -> Result<(), Malformed>,
+    ) -> Result<Location> {
+        self.roll_if_full()?;
+        let place = Place {
+            database: self.segments.options.database,
+            number: self.segment,
+            offset: self.offset,
+        };
+        let written = segment_frame::write(&mut self.buffer, place, kind, head, body);
+        let too_long = || Error::TooLarge {
+            what: "a frame",
+            size: u64::from(u32::MAX),
+            limit: u64::from(u32::MAX),
+        };
+        let length = written.map_err(|_| too_long())?;
+        let location = Location {
+            segment: self.segment,
+            offset: self.offset,
+            length: u32::try_from(length).map_err(|_| too_long())?,
+        };
+        let end = end_of(location);
+        let padded = (end - self.buffer_offset) as usize;
+        self.buffer.resize(padded, 0);
+        self.offset = end;
+        if self.buffer.len() >= PIECE_BYTES {
+            self.write_out()?;
+            self.sync_files()?;
+        }
+        Ok(location)
+    }
+
+    fn note(&mut self, kind: Kind, identity: Identity, location: Location) -> Location {
+        self.entries.push(FooterEntry {
+            kind,
+            identity,
+            sequence: self.batch,
+            location,
+        });
+        location
+    }
+
+    /// Appends a session's record and first page.
+    pub(crate) fn image(&mut self, head: &ImageHead, entries: &[Entry<'_>]) -> Result<Location> {
+        let body = |buffer: &mut Vec<u8>| page::write_body(buffer, entries);
+        let location = self.append(Kind::Image, head, body)?;
+        let identity = Identity::Session(head.digest, head.record.generation);
+        Ok(self.note(Kind::Image, identity, location))
+    }
+
+    /// Appends a page.
+    pub(crate) fn page(&mut self, head: &PageHead, entries: &[Entry<'_>]) -> Result<Location> {
+        let body = |buffer: &mut Vec<u8>| page::write_body(buffer, entries);
+        let location = self.append(Kind::Page, head, body)?;
+        let identity = Identity::Page(head.generation, head.number, head.lower.clone());
+        Ok(self.note(Kind::Page, identity, location))
+    }
+
+    /// Appends word of a session's end. Generation 0: its keys live on.
+    pub(crate) fn session_tombstone(
+        &mut self,
+        digest: SessionDigest,
+        generation: Generation,
+    ) -> Result<Location> {
+        let head = SessionTombstone {
+            digest,
+            generation,
+            sequence: self.batch,
+            written_in: self.segment,
+        };
+        let location = self.append(Kind::SessionTombstone, &head, |_| Ok(()))?;
+        let identity = Identity::Session(digest, generation);
+        Ok(self.note(Kind::SessionTombstone, identity, location))
+    }
+
+    /// Appends word of a page's end.
+    pub(crate) fn page_tombstone(
+        &mut self,
+        generation: Generation,
+        number: PageNumber,
+        lower: &str,
+    ) -> Result<Location> {
+        let head = PageTombstone {
+            generation,
+            number,
+            sequence: self.batch,
+            written_in: self.segment,
+        };
+        let location = self.append(Kind::PageTombstone, &head, |_| Ok(()))?;
+        let identity = Identity::Page(generation, number, lower.into());
+        Ok(self.note(Kind::PageTombstone, identity, location))
+    }
+
+    /// Appends word that an ID must not come alive again.
+    pub(crate) fn retirement(
+        &mut self,
+        digest: SessionDigest,
+        until: Timestamp,
+    ) -> Result<Location> {
+        let head = Retirement {
+            digest,
+            until,
+            sequence: self.batch,
+        };
+        let location = self.append(Kind::Retirement, &head, |_| Ok(()))?;
+        Ok(self.note(Kind::Retirement, Identity::Retired(digest), location))
+    }
+
+    /// Commits: all frames on disk, then the footer, then the footer on disk.
+    pub(crate) fn commit(
+        mut self,
+        journal_through: Sequence,
+        next_generation: Generation,
+        index_hash: u64,
+    ) -> Result<(Location, Footer)> {
+        self.write_out()?;
+        self.sync_files()?;
+        let footer = Footer {
+            batch: self.batch,
+            journal_through,
+            next_generation,
+            index_hash,
+            previous: self.tail.footer,
+            entries: std::mem::take(&mut self.entries),
+        };
+        let location = self.append(Kind::Footer, &footer, |_| Ok(()))?;
+        // From here on the outcome of a failure is unknown: the footer may
+        // be on disk. What it commits must not be cut off.
+        self.finished = true;
+        let outcome = self.write_out().and_then(|()| self.sync_files());
+        let mut tail = self.segments.tail.lock();
+        if let Err(error) = outcome {
+            tail.broken = true;
+            return Err(match error {
+                Error::StorageFull { .. } => Error::Poisoned {
+                    cause: "no space was left for a batch's footer".into(),
+                },
+                other => other,
+            });
+        }
+        *tail = Tail {
+            segment: self.segment,
+            offset: self.offset,
+            footer: Some(location),
+            broken: false,
+        };
+        Ok((location, footer))
+    }
+
+    fn write_out(&mut self) -> Result<()> {
+        if self.buffer.is_empty() {
+            return Ok(());
+        }
+        let file = self.segments.file(self.segment)?;
+        let failed = |error| Error::io("write", &self.segments.path(self.segment), error);
+        file.write_all_at(&self.buffer, self.buffer_offset.into()).map_err(failed)?;
+        self.unsynced.insert(self.segment, file);
+        self.buffer_offset = self.offset;
+        self.buffer.clear();
+        Ok(())
+    }
+
+    fn sync_files(&mut self) -> Result<()> {
+        while let Some((number, file)) = self.unsynced.pop_first() {
+            file.sync_all()
+                .map_err(|error| Error::io("sync", &self.segments.path(number), error))?;
+        }
+        if self.created {
+            self.segments.sync_directory()?;
+            self.created = false;
+        }
+        Ok(())
+    }
+}
+
+impl Drop for BatchWriter {
+    fn drop(&mut self) {
+        if self.finished {
+            return;
+        }
+        let mut tail = self.segments.tail.lock();
+        if let Err(error) = self.segments.cut_back(&mut tail, self.segment) {
+            tail.broken = true;
+            tracing::error!(%error, "an abandoned batch could not be cut off");
+        }
+    }
+}
