@@ -1,0 +1,22 @@
+//! The journal: transactions that are not checkpointed yet.
+//!
+//! Owns: the files under `journal/`, preallocated and recycled.
+//! Promises: a sequence that `wait` returned for survives a power cut; what
+//! is recovered is a prefix of what was appended, and holds all of that; a
+//! torn tail is told from damage.
+//! Refuses: to retry a sync. After a failed write or sync everything is
+//! [`Error::Poisoned`](crate::Error::Poisoned).
+
+mod allocator;
+mod commit;
+mod files;
+mod poison;
+mod reader;
+mod writer;
+
+#[cfg(test)]
+mod tests;
+
+pub(crate) use files::JournalOptions;
+pub(crate) use reader::{Recovered, recover};
+pub(crate) use writer::{Journal, Position, Reservation};
