@@ -1,0 +1,172 @@
+//! Making space: files filled with zeros ahead of the frames, off the commit
+//! path, so that a commit overwrites and its sync changes no metadata.
+
+use std::sync::Arc;
+
+use parking_lot::MutexGuard;
+
+use super::writer::{Shared, Slot, Tail};
+use crate::disk::DiskFile;
+use crate::error::{Error, Result};
+use crate::format::header::JOURNAL_HEADER_BYTES;
+use crate::format::identity::JournalNumber;
+
+/// How much is filled at a time.
+const STEP: u64 = 1 << 20;
+/// Files kept for another use.
+const SPARES: usize = 2;
+
+/// How much of the first file is filled before the first append.
+pub(super) fn first_step(segment_bytes: u64) -> u64 {
+    segment_bytes.min(STEP)
+}
+
+/// Free space behind the last frame, in both files.
+fn ahead(tail: &Tail) -> u64 {
+    let free = |slot: &Slot| slot.allocated.saturating_sub(slot.offset);
+    free(&tail.current).saturating_add(tail.next.as_ref().map_or(0, free))
+}
+
+/// Whether the allocator should work, though nobody waits yet.
+pub(super) fn is_short(tail: &Tail) -> bool {
+    ahead(tail) < tail.reserved.saturating_add(STEP / 2)
+}
+
+/// The allocator's thread.
+pub(super) fn run(shared: &Shared) {
+    let mut tail = shared.tail.lock();
+    while !tail.stopped {
+        let wanted = tail.wanted;
+        if wanted == 0 && !is_short(&tail) {
+            shared.allocate.wait(&mut tail);
+            continue;
+        }
+        let target = wanted.max(tail.reserved.saturating_add(STEP));
+        if let Err(error) = MutexGuard::unlocked(&mut tail, || extend(shared, target)) {
+            tracing::warn!(%error, "journal space cannot be allocated");
+            tail.failure = Some(error);
+            tail.wanted = 0;
+            shared.allocated.notify_all();
+            shared.allocate.wait(&mut tail);
+            continue;
+        }
+        if fits(&tail, wanted) {
+            tail.wanted = 0;
+        }
+        shared.allocated.notify_all();
+    }
+}
+
+fn fits(tail: &Tail, bytes: u64) -> bool {
+    let free = |slot: &Slot| slot.allocated.saturating_sub(slot.offset);
+    bytes <= free(&tail.current) || tail.next.as_ref().is_some_and(|next| bytes <= free(next))
+}
+
+/// Fills one more step: of the current file while `target` still fits into
+/// it, and otherwise of the next.
+fn extend(shared: &Shared, target: u64) -> Result<()> {
+    let size = shared.options.segment_bytes;
+    let (current, next) = {
+        let tail = shared.tail.lock();
+        (tail.current.clone(), tail.next.clone())
+    };
+    if current.allocated < size && current.offset.saturating_add(target) <= size {
+        let end = fill(shared, &current, size)?;
+        let mut tail = shared.tail.lock();
+        let slot = if tail.current.number == current.number {
+            Some(&mut tail.current)
+        } else {
+            None
+        };
+        if let Some(slot) = slot {
+            slot.allocated = end;
+        }
+        return Ok(());
+    }
+    let next = match next {
+        Some(next) => next,
+        None => begin_next(shared)?,
+    };
+    let end = fill(shared, &next, size)?;
+    let mut tail = shared.tail.lock();
+    if tail.current.number == next.number {
+        tail.current.allocated = end;
+    } else {
+        tail.next = Some(Slot {
+            allocated: end,
+            ..next
+        });
+    }
+    Ok(())
+}
+
+/// Fills a step of a file with zeros, durably.
+fn fill(shared: &Shared, slot: &Slot, size: u64) -> Result<u64> {
+    let end = slot.allocated.saturating_add(STEP).min(size);
+    let length = usize::try_from(end.saturating_sub(slot.allocated)).unwrap_or(0);
+    let path = shared.options.path(slot.number);
+    if length > 0 {
+        slot.file
+            .write_all_at(&vec![0; length], slot.allocated)
+            .map_err(|error| Error::io("allocate", &path, error))?;
+        // A sync that fails here has lost zeros and nothing else, but it may
+        // have been told of a frame's failure: it is not repeated.
+        slot.file.sync_data().map_err(|error| {
+            let error = Error::io("sync", &path, error);
+            shared.poison.set(&error);
+            error
+        })?;
+    }
+    Ok(end)
+}
+
+/// The next file: a spare one under a new number, or a new one.
+fn begin_next(shared: &Shared) -> Result<Slot> {
+    let (number, spare) = {
+        let mut tail = shared.tail.lock();
+        let number = tail.highest.next();
+        (number, tail.spares.pop())
+    };
+    let mut allocated = 0;
+    let file: Arc<dyn DiskFile> = if let Some(spare) = spare {
+        shared.options.rename(spare, number)?;
+        let file = shared.options.open(number)?;
+        let path = shared.options.path(number);
+        let length = file.length().map_err(|error| Error::io("read", &path, error))?;
+        allocated = length.min(shared.options.segment_bytes);
+        file
+    } else {
+        shared.options.create(number)?
+    };
+    shared.tail.lock().highest = number;
+    shared.options.sync_directory()?;
+    Ok(Slot {
+        number,
+        file,
+        offset: JOURNAL_HEADER_BYTES as u64,
+        allocated,
+    })
+}
+
+/// Keeps some of the unnecessary files and removes the others.
+pub(super) fn recycle(shared: &Shared, unnecessary: &[JournalNumber]) -> Result<()> {
+    let mut removed = false;
+    for number in unnecessary.iter().copied() {
+        let full = {
+            let mut tail = shared.tail.lock();
+            let full = tail.spares.len() >= SPARES;
+            if !full {
+                tail.spares.push(number);
+            }
+            full
+        };
+        if full {
+            shared.options.remove(number)?;
+            removed = true;
+        }
+    }
+    if removed {
+        shared.options.sync_directory()?;
+    }
+    Ok(())
+}

@@ -1,0 +1,469 @@
+//! Appending: where the next frame goes, and what waits to be written.
+//!
+//! INVARIANT: all reserved bytes fit into the rest of the current file, or
+//! all of them into the next one. So an append never waits.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use parking_lot::{Condvar, Mutex};
+
+use super::commit::Commit;
+use super::files::JournalOptions;
+use super::poison::Poison;
+use super::reader::Recovered;
+use super::{allocator, commit};
+use crate::disk::DiskFile;
+use crate::error::{Error, Result};
+use crate::format::effect::Payload;
+use crate::format::header::{Declaration, JOURNAL_HEADER_BYTES, JournalHeader};
+use crate::format::identity::{JournalNumber, Sequence};
+use crate::format::journal_frame::{self, HEAD_BYTES, Place, frame_bytes};
+
+/// More than this is not held in memory for the next sync.
+const PENDING_BYTES: usize = 8 << 20;
+const HEADER: u64 = JOURNAL_HEADER_BYTES as u64;
+
+/// A file that frames go to.
+#[derive(Debug, Clone)]
+pub(super) struct Slot {
+    pub(super) number: JournalNumber,
+    pub(super) file: Arc<dyn DiskFile>,
+    /// Where the next frame goes.
+    pub(super) offset: u64,
+    /// Up to here the file is filled with zeros, and that is on disk.
+    pub(super) allocated: u64,
+}
+
+impl Slot {
+    fn free(&self) -> u64 {
+        self.allocated.saturating_sub(self.offset)
+    }
+}
+
+/// Bytes on their way to one place of a file.
+#[derive(Debug)]
+pub(super) struct Chunk {
+    pub(super) number: JournalNumber,
+    pub(super) file: Arc<dyn DiskFile>,
+    pub(super) offset: u64,
+    pub(super) bytes: Vec<u8>,
+}
+
+/// A point in the journal.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Position {
+    /// The last frame.
+    pub(crate) sequence: Sequence,
+    /// Bytes of all frames so far, since the journal was opened.
+    bytes: u64,
+}
+
+/// What appending changes.
+#[derive(Debug)]
+pub(super) struct Tail {
+    pub(super) current: Slot,
+    pub(super) next: Option<Slot>,
+    pub(super) reserved: u64,
+    /// How much space somebody waits for.
+    pub(super) wanted: u64,
+    pub(super) failure: Option<Error>,
+    pub(super) position: Position,
+    pub(super) declared_bytes: u64,
+    pub(super) declaration: Declaration,
+    pub(super) pending: VecDeque<Chunk>,
+    pub(super) pending_bytes: usize,
+    pub(super) pending_frames: usize,
+    /// Full files, with their last sequence.
+    pub(super) full: VecDeque<(JournalNumber, Sequence)>,
+    /// Files to use again.
+    pub(super) spares: Vec<JournalNumber>,
+    pub(super) highest: JournalNumber,
+    pub(super) stopped: bool,
+}
+
+impl Tail {
+    fn fits(&self, bytes: u64) -> bool {
+        let next = self.next.as_ref().map_or(0, Slot::free);
+        let needed = self.reserved.saturating_add(bytes);
+        needed <= self.current.free() || needed <= next
+    }
+}
+
+/// What the journal's threads share.
+#[derive(Debug)]
+pub(super) struct Shared {
+    pub(super) options: JournalOptions,
+    pub(super) tail: Mutex<Tail>,
+    /// The allocator has work.
+    pub(super) allocate: Condvar,
+    /// The allocator has done some.
+    pub(super) allocated: Condvar,
+    pub(super) commit: Commit,
+    pub(super) poison: Poison,
+}
+
+/// The journal, open for appending.
+#[derive(Debug)]
+pub(crate) struct Journal {
+    pub(super) shared: Arc<Shared>,
+    threads: Mutex<Vec<JoinHandle<()>>>,
+}
+
+/// Journal space for coming frames. What is not used is given back.
+#[derive(Debug)]
+pub(crate) struct Reservation {
+    shared: Arc<Shared>,
+    bytes: u64,
+}
+
+impl Reservation {
+    /// Makes sure that at least `bytes` are reserved. May wait for the
+    /// allocator, which takes no other lock.
+    pub(crate) fn cover(&mut self, bytes: u64) -> Result<()> {
+        let missing = bytes.saturating_sub(self.bytes);
+        if missing > 0 {
+            // Given back first: the whole has to fit into one file.
+            let whole = std::mem::take(&mut self.bytes).saturating_add(missing);
+            let mut tail = self.shared.tail.lock();
+            tail.reserved = tail.reserved.saturating_sub(whole.saturating_sub(missing));
+            drop(tail);
+            self.shared.reserve(whole)?;
+            self.bytes = whole;
+        }
+        Ok(())
+    }
+}
+
+impl Drop for Reservation {
+    fn drop(&mut self) {
+        if self.bytes > 0 {
+            let mut tail = self.shared.tail.lock();
+            tail.reserved = tail.reserved.saturating_sub(self.bytes);
+        }
+    }
+}
+
+impl Shared {
+    /// The longest frame that a file holds.
+    pub(super) fn max_frame(&self) -> u64 {
+        self.options.segment_bytes.saturating_sub(HEADER)
+    }
+
+    fn reserve(&self, bytes: u64) -> Result<()> {
+        if bytes > self.max_frame() {
+            return Err(Error::TooLarge {
+                what: "a transaction",
+                size: bytes,
+                limit: self.max_frame(),
+            });
+        }
+        let mut tail = self.tail.lock();
+        while !tail.fits(bytes) {
+            if tail.stopped {
+                return Err(Error::Closed);
+            }
+            self.poison.check()?;
+            tail.wanted = tail.wanted.max(tail.reserved.saturating_add(bytes));
+            tail.failure = None;
+            self.allocate.notify_one();
+            self.allocated.wait(&mut tail);
+            if !tail.fits(bytes) && let Some(error) = tail.failure.take() {
+                return Err(error);
+            }
+        }
+        tail.reserved = tail.reserved.saturating_add(bytes);
+        if allocator::is_short(&tail) {
+            self.allocate.notify_one();
+        }
+        Ok(())
+    }
+}
+
+impl Journal {
+    /// Goes on behind what was recovered, in a new file whose header says
+    /// where the frames before it end (8).
+    pub(crate) fn start(options: JournalOptions, recovered: Recovered) -> Result<Arc<Self>> {
+        let number = recovered.highest.next();
+        let file = options.create(number)?;
+        let header = JournalHeader {
+            database: options.database,
+            number,
+            first: recovered.last.next(),
+            previous: recovered.end,
+            declaration: recovered.declaration,
+        };
+        let path = options.path(number);
+        let bytes = encode_header(&header, &path)?;
+        let first = allocator::first_step(options.segment_bytes);
+        let failed = |error| Error::io("write", &path, error);
+        file.write_all_at(&vec![0; usize::try_from(first).unwrap_or(0)], 0).map_err(failed)?;
+        file.write_all_at(&bytes, 0).map_err(failed)?;
+        file.sync_all().map_err(|error| Error::io("sync", &path, error))?;
+        options.sync_directory()?;
+        // With the new header on disk what was cut can go.
+        for stale in recovered.stale {
+            options.remove(stale)?;
+        }
+        options.sync_directory()?;
+        let shared = Arc::new(Shared {
+            tail: Mutex::new(Tail {
+                current: Slot {
+                    number,
+                    file,
+                    offset: HEADER,
+                    allocated: first,
+                },
+                next: None,
+                reserved: 0,
+                wanted: 0,
+                failure: None,
+                position: Position {
+                    sequence: recovered.last,
+                    bytes: recovered.live_bytes,
+                },
+                declared_bytes: 0,
+                declaration: recovered.declaration,
+                pending: VecDeque::new(),
+                pending_bytes: 0,
+                pending_frames: 0,
+                full: recovered.files.into(),
+                spares: Vec::new(),
+                highest: number,
+                stopped: false,
+            }),
+            options,
+            allocate: Condvar::new(),
+            allocated: Condvar::new(),
+            commit: Commit::new(recovered.last),
+            poison: Poison::default(),
+        });
+        let threads = vec![
+            spawn("sessiondb-allocate", &shared, allocator::run)?,
+            spawn("sessiondb-commit", &shared, commit::run)?,
+        ];
+        Ok(Arc::new(Self {
+            shared,
+            threads: Mutex::new(threads),
+        }))
+    }
+
+    /// Reserves space for a frame of `bytes`, waiting for the allocator when
+    /// there is none. To be called before any lock is taken.
+    pub(crate) fn reserve(&self, bytes: u64) -> Result<Reservation> {
+        self.check()?;
+        let crowded = {
+            let tail = self.shared.tail.lock();
+            (tail.pending_bytes > PENDING_BYTES).then_some(tail.position.sequence)
+        };
+        if let Some(sequence) = crowded {
+            self.wait(sequence)?;
+        }
+        self.shared.reserve(bytes)?;
+        Ok(Reservation {
+            shared: Arc::clone(&self.shared),
+            bytes,
+        })
+    }
+
+    /// The longest payload that a frame can carry.
+    pub(crate) fn max_payload(&self) -> u64 {
+        self.shared.max_frame().saturating_sub(2 * HEAD_BYTES as u64)
+    }
+
+    /// Appends a frame; touches memory only.
+    pub(crate) fn append(&self, reservation: &mut Reservation, payload: &[u8]) -> Result<Sequence> {
+        let needed = frame_bytes(payload.len()) as u64;
+        if needed > reservation.bytes {
+            return Err(Error::TooLarge {
+                what: "a transaction",
+                size: needed,
+                limit: reservation.bytes,
+            });
+        }
+        self.check()?;
+        let mut tail = self.shared.tail.lock();
+        if tail.stopped {
+            return Err(Error::Closed);
+        }
+        if tail.current.free() < needed {
+            self.rotate(&mut tail)?;
+        }
+        let sequence = tail.position.sequence.next();
+        let place = Place {
+            database: self.shared.options.database,
+            number: tail.current.number,
+            offset: tail.current.offset,
+        };
+        let synced = self.shared.commit.synced();
+        let path = || self.shared.options.path(place.number);
+        let mut chunk = if continues(&tail) {
+            tail.pending.pop_back()
+        } else {
+            None
+        }
+        .unwrap_or_else(|| Chunk {
+            number: place.number,
+            file: Arc::clone(&tail.current.file),
+            offset: place.offset,
+            bytes: Vec::with_capacity(1024),
+        });
+        let start = journal_frame::begin(&mut chunk.bytes);
+        chunk.bytes.extend_from_slice(payload);
+        let finished = journal_frame::finish(&mut chunk.bytes, start, place, sequence, synced);
+        if finished.is_err() {
+            chunk.bytes.truncate(start);
+        }
+        tail.pending.push_back(chunk);
+        finished.map_err(|malformed| Error::corrupted(&path(), place.offset, malformed))?;
+        tail.current.offset = tail.current.offset.saturating_add(needed);
+        tail.position.sequence = sequence;
+        tail.position.bytes = tail.position.bytes.saturating_add(needed);
+        tail.pending_bytes = tail.pending_bytes.saturating_add(payload.len());
+        tail.pending_frames = tail.pending_frames.saturating_add(1);
+        tail.reserved = tail.reserved.saturating_sub(needed);
+        reservation.bytes = reservation.bytes.saturating_sub(needed);
+        Ok(sequence)
+    }
+
+    /// Goes on in the next file; its header is written with its first frames.
+    fn rotate(&self, tail: &mut Tail) -> Result<()> {
+        let Some(next) = tail.next.take() else {
+            return Err(Error::Poisoned {
+                cause: "the journal's reserved space is missing".into(),
+            });
+        };
+        let header = JournalHeader {
+            database: self.shared.options.database,
+            number: next.number,
+            first: tail.position.sequence.next(),
+            previous: Some((tail.current.number, tail.current.offset)),
+            declaration: tail.declaration,
+        };
+        let bytes = encode_header(&header, &self.shared.options.path(next.number))?;
+        tail.full.push_back((tail.current.number, tail.position.sequence));
+        tail.pending.push_back(Chunk {
+            number: next.number,
+            file: Arc::clone(&next.file),
+            offset: 0,
+            bytes,
+        });
+        tail.current = next;
+        self.shared.allocate.notify_one();
+        Ok(())
+    }
+
+    /// The last frame that was appended.
+    pub(crate) fn position(&self) -> Position {
+        self.shared.tail.lock().position
+    }
+
+    /// Bytes of the frames that no checkpoint covers: what an open would replay.
+    pub(crate) fn live_bytes(&self) -> u64 {
+        let tail = self.shared.tail.lock();
+        tail.position.bytes.saturating_sub(tail.declared_bytes)
+    }
+
+    /// Declares a committed batch, durably, and then recycles the files that
+    /// it made unnecessary (9).
+    pub(crate) fn declare(&self, batch: crate::format::identity::Batch, at: Position) -> Result<()> {
+        let declaration = Declaration {
+            batch,
+            through: at.sequence,
+        };
+        let mut payload = Vec::new();
+        Payload::Checkpointed(declaration)
+            .encode_into(&mut payload)
+            .map_err(|malformed| Error::corrupted(self.shared.options.disk.root(), 0, malformed))?;
+        let mut reservation = self.reserve(frame_bytes(payload.len()) as u64)?;
+        let sequence = self.append(&mut reservation, &payload)?;
+        self.wait(sequence)?;
+        let mut tail = self.shared.tail.lock();
+        tail.declaration = declaration;
+        tail.declared_bytes = at.bytes;
+        let mut unnecessary = Vec::new();
+        while let Some((number, last)) = tail.full.front().copied() {
+            if last > at.sequence {
+                break;
+            }
+            tail.full.pop_front();
+            unnecessary.push(number);
+        }
+        drop(tail);
+        allocator::recycle(&self.shared, &unnecessary)
+    }
+
+    /// Stops all writing.
+    pub(crate) fn poison(&self, cause: &Error) {
+        self.shared.poison.set(cause);
+        self.shared.allocated.notify_all();
+        self.shared.commit.wake_all();
+    }
+
+    /// An error once poisoned.
+    pub(crate) fn check(&self) -> Result<()> {
+        self.shared.poison.check()
+    }
+
+    /// The last frame that is on disk, with all before it.
+    pub(crate) fn synced(&self) -> Sequence {
+        self.shared.commit.synced()
+    }
+
+    /// Waits until a frame is on disk; the first to wait does the work for
+    /// all.
+    pub(crate) fn wait(&self, through: Sequence) -> Result<()> {
+        commit::wait(&self.shared, through)
+    }
+
+    /// The same for a future.
+    pub(crate) fn poll_synced(
+        &self,
+        through: Sequence,
+        waker: &std::task::Waker,
+    ) -> std::task::Poll<Result<()>> {
+        commit::poll(&self.shared, through, waker)
+    }
+
+    /// Makes sure that a sync begins within `delay`.
+    pub(crate) fn sync_within(&self, delay: Duration) {
+        self.shared.commit.sync_within(delay);
+    }
+
+    /// Brings everything to disk and ends the threads.
+    pub(crate) fn close(&self) -> Result<()> {
+        let outcome = self.wait(self.position().sequence);
+        self.shared.tail.lock().stopped = true;
+        self.shared.allocate.notify_all();
+        self.shared.allocated.notify_all();
+        self.shared.commit.stop();
+        for thread in self.threads.lock().drain(..) {
+            let _ = thread.join();
+        }
+        outcome
+    }
+}
+
+fn spawn(name: &str, shared: &Arc<Shared>, body: fn(&Shared)) -> Result<JoinHandle<()>> {
+    let thread_shared = Arc::clone(shared);
+    std::thread::Builder::new()
+        .name(name.into())
+        .spawn(move || body(&thread_shared))
+        .map_err(|error| Error::io("start a thread for", shared.options.disk.root(), error))
+}
+
+fn encode_header(header: &JournalHeader, path: &std::path::Path) -> Result<Vec<u8>> {
+    header
+        .encode()
+        .map_err(|malformed| Error::corrupted(path, 0, malformed))
+}
+
+/// Where the next frame goes in memory.
+fn continues(tail: &Tail) -> bool {
+    tail.pending.back().is_some_and(|chunk| {
+        chunk.number == tail.current.number
+            && chunk.offset.saturating_add(chunk.bytes.len() as u64) == tail.current.offset
+    })
+}
