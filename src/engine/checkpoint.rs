@@ -16,9 +16,9 @@ use super::cell::{Base, Cell, Frozen};
 use super::lookup::Setback;
 use super::merge::{Merge, Merged, Step};
 use crate::error::{Error, Result};
-use crate::format::header::Declaration;
-use crate::format::identity::{Batch, Generation, Location, Sequence, Timestamp};
+use crate::format::identity::{Batch, Generation, Location, Timestamp};
 use crate::format::segment_frame::Footer;
+use crate::journal::Position;
 use crate::segments::BatchWriter;
 use crate::session_id::SessionDigest;
 
@@ -49,7 +49,7 @@ pub(super) struct Checkpointer {
 /// One side of the memtable, set aside.
 #[derive(Debug)]
 pub(super) struct Freeze {
-    position: Sequence,
+    position: Position,
     next_generation: Generation,
     dirty: Dirty,
 }
@@ -108,7 +108,7 @@ impl Engine {
         *epoch = epoch.saturating_add(1);
         let dirty = std::mem::take(&mut *self.dirty.lock());
         self.memtable.freeze();
-        let position = self.journal.appended();
+        let position = self.journal.position();
         let next_generation = self.next_unused_generation();
         Freeze {
             position,
@@ -118,21 +118,18 @@ impl Engine {
     }
 
     fn write_and_publish(&self, checkpointer: &mut Checkpointer, freeze: &Freeze) -> Result<()> {
-        self.journal.wait(freeze.position)?;
+        self.journal.wait(freeze.position.sequence)?;
         let batch = checkpointer.batch.next();
         let (plan, writer) = self.merge_all(checkpointer, freeze, batch)?;
-        let committed = writer.commit(freeze.position, freeze.next_generation, plan.index_hash)?;
+        let through = freeze.position.sequence;
+        let committed = writer.commit(through, freeze.next_generation, plan.index_hash)?;
         checkpointer.batch = batch;
         checkpointer.footer = Some(committed);
         checkpointer.index_hash = plan.index_hash;
         tracing::debug!(batch = batch.0, sessions = plan.merged.len(), "batch committed");
         self.publish_all(checkpointer, &plan, freeze, batch)?;
         self.memtable.release_all();
-        self.journal.declare(Declaration {
-            batch,
-            through: freeze.position,
-        })?;
-        Ok(())
+        self.journal.declare(batch, freeze.position)
     }
 
     /// Merges everything; begins anew when the index had to be rebuilt.

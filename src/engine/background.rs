@@ -1,0 +1,124 @@
+//! The thread that does what nobody should wait for: checkpoints when enough
+//! has changed or when nothing happens, and the sweep.
+
+use std::sync::{Arc, Weak};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+use parking_lot::{Condvar, Mutex};
+
+use super::Engine;
+use crate::error::{Error, Result};
+
+/// How long the thread waits when a step failed for want of space.
+const RETRY: Duration = Duration::from_millis(500);
+
+#[derive(Debug, Default)]
+struct Wishes {
+    woken: bool,
+    stopped: bool,
+}
+
+#[derive(Debug, Default)]
+struct Signal {
+    wishes: Mutex<Wishes>,
+    changed: Condvar,
+}
+
+/// The thread's handle.
+#[derive(Debug, Default)]
+pub(crate) struct Background {
+    signal: Arc<Signal>,
+    thread: Mutex<Option<JoinHandle<()>>>,
+}
+
+impl Background {
+    /// There is work.
+    pub(crate) fn wake(&self) {
+        let mut wishes = self.signal.wishes.lock();
+        if !wishes.woken {
+            wishes.woken = true;
+            self.signal.changed.notify_one();
+        }
+    }
+
+    /// Starts the thread.
+    pub(super) fn start(&self, engine: &Arc<Engine>) -> Result<()> {
+        let signal = Arc::clone(&self.signal);
+        let engine_of_thread = Arc::downgrade(engine);
+        let thread = std::thread::Builder::new()
+            .name("sessiondb-background".into())
+            .spawn(move || run(&signal, &engine_of_thread))
+            .map_err(|error| Error::io("start a thread for", engine.disk.root(), error))?;
+        *self.thread.lock() = Some(thread);
+        Ok(())
+    }
+
+    /// Ends the thread, after the step it is in.
+    pub(super) fn stop(&self) {
+        self.signal.wishes.lock().stopped = true;
+        self.signal.changed.notify_all();
+        let thread = self.thread.lock().take();
+        if let Some(thread) = thread
+            && thread.thread().id() != std::thread::current().id()
+        {
+            let _ = thread.join();
+        }
+    }
+}
+
+fn run(signal: &Signal, engine: &Weak<Engine>) {
+    // A panic here must not disappear silently.
+    struct Alarm<'a>(&'a Weak<Engine>);
+    impl Drop for Alarm<'_> {
+        fn drop(&mut self) {
+            if std::thread::panicking()
+                && let Some(engine) = self.0.upgrade()
+            {
+                engine.journal.poison(&Error::Poisoned {
+                    cause: "the background thread panicked".into(),
+                });
+            }
+        }
+    }
+    let _alarm = Alarm(engine);
+    let mut pause = Duration::ZERO;
+    let mut quiet_since = Instant::now();
+    let mut seen = 0;
+    loop {
+        if !rest(signal, pause) {
+            return;
+        }
+        let Some(engine) = engine.upgrade() else { return };
+        let position = engine.journal.live_bytes();
+        if position != seen {
+            seen = position;
+            quiet_since = Instant::now();
+        }
+        let idle_after = engine.options.idle_checkpoint_after;
+        let idle = engine.is_changed() && quiet_since.elapsed() >= idle_after;
+        let mut wait = idle_after.max(Duration::from_millis(20)) / 2;
+        if engine.wants_checkpoint() || idle {
+            match engine.checkpoint() {
+                Ok(()) => wait = Duration::ZERO,
+                Err(error) => {
+                    tracing::warn!(%error, "a checkpoint failed");
+                    wait = RETRY;
+                }
+            }
+        } else if engine.sweep_slice() {
+            wait = Duration::ZERO;
+        }
+        pause = wait;
+    }
+}
+
+/// Waits for a wish or for `pause`; false when it is over.
+fn rest(signal: &Signal, pause: Duration) -> bool {
+    let mut wishes = signal.wishes.lock();
+    if !wishes.stopped && !wishes.woken && !pause.is_zero() {
+        signal.changed.wait_for(&mut wishes, pause);
+    }
+    wishes.woken = false;
+    !wishes.stopped
+}

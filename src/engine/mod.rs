@@ -1,0 +1,111 @@
+//! The engine: memtable, transactions, checkpoint, recovery.
+//!
+//! Owns: the order of steps in which a change becomes durable and moves from
+//! the journal through the memtable into segments and index.
+//! Promises: an acknowledged change survives as its durability says; a
+//! session that is gone stays gone; one of many callers wins a removal.
+//! Refuses: to go on writing after a failed write or sync.
+
+mod background;
+mod cache;
+mod cell;
+mod checkpoint;
+mod commit;
+mod delta;
+mod draft;
+mod garbage;
+mod index_slot;
+mod iterate;
+mod lifecycle;
+mod lookup;
+mod memtable;
+mod merge;
+mod open;
+mod options;
+mod publish;
+mod rebuild;
+mod reentrance;
+mod registry;
+mod replay;
+mod stored;
+mod sweep;
+mod verify;
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+
+use parking_lot::{Mutex, RwLock};
+
+use crate::disk::{Disk, DiskLock};
+use crate::format::identity::{DatabaseId, Generation, Timestamp};
+use crate::journal::Journal;
+use crate::segments::Segments;
+
+pub(crate) use commit::Bound;
+pub(crate) use draft::Draft;
+pub(crate) use iterate::after;
+pub use options::Durability;
+pub(crate) use options::Options;
+pub(crate) use reentrance::Inside;
+pub(crate) use stored::Stored;
+pub(crate) use verify::Counts;
+
+/// An open database.
+#[derive(Debug)]
+pub(crate) struct Engine {
+    pub(crate) options: Options,
+    disk: Arc<dyn Disk>,
+    database: DatabaseId,
+    pub(crate) journal: Arc<Journal>,
+    pub(crate) segments: Arc<Segments>,
+    index: index_slot::IndexSlot,
+    registry: registry::Registry,
+    cache: cache::PageCache,
+    memtable: memtable::Memtable,
+    /// Shared by append and apply, exclusive to the freeze; holds the epoch.
+    freeze: RwLock<u64>,
+    dirty: Mutex<checkpoint::Dirty>,
+    checkpointer: Mutex<checkpoint::Checkpointer>,
+    garbage: garbage::Garbage,
+    background: background::Background,
+    next_generation: AtomicU64,
+    /// The latest time that was seen: the engine's time never goes back.
+    latest: AtomicU64,
+    closed: AtomicBool,
+    lock: Mutex<Option<Box<dyn DiskLock>>>,
+}
+
+impl Engine {
+    /// The time, held from going backwards.
+    pub(crate) fn now(&self) -> Timestamp {
+        let now = Timestamp::from(self.options.clock.now());
+        let before = self.latest.fetch_max(now.0, Ordering::Relaxed);
+        Timestamp(before.max(now.0))
+    }
+
+    fn next_unused_generation(&self) -> Generation {
+        Generation(self.next_generation.load(Ordering::Relaxed))
+    }
+
+    /// Commits everything, stops the background and lets the directory go.
+    /// The first call does it, later ones find it done.
+    pub(crate) fn close(&self) -> crate::Result<()> {
+        if self.closed.swap(true, Ordering::AcqRel) {
+            return Ok(());
+        }
+        self.memtable.stop();
+        self.background.stop();
+        let outcome = self.finish();
+        self.garbage.stop();
+        drop(self.lock.lock().take());
+        outcome
+    }
+
+    fn finish(&self) -> crate::Result<()> {
+        let checkpointed = self.checkpoint();
+        let closed = self.journal.close();
+        checkpointed.and(closed)?;
+        self.leave_mark();
+        Ok(())
+    }
+}

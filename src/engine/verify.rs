@@ -1,0 +1,130 @@
+//! Verify: every frame, every index row, every reference.
+
+use std::collections::HashMap;
+
+use super::Engine;
+use super::lookup::Setback;
+use crate::error::{Error, Result};
+use crate::format::identity::Generation;
+use crate::format::record::{RowContent, SessionRow};
+use crate::format::segment_frame::Kind;
+use crate::index::Trouble;
+use crate::session_id::SessionDigest;
+
+/// What was looked at.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(crate) struct Counts {
+    /// Sessions in the segments.
+    pub(crate) sessions: u64,
+    /// Pages outside of images.
+    pub(crate) pages: u64,
+    /// Keys in the segments.
+    pub(crate) keys: u64,
+    /// Committed batches.
+    pub(crate) batches: u64,
+    /// Frames in committed batches.
+    pub(crate) frames: u64,
+}
+
+impl Engine {
+    /// Checks everything that is in the segments and the index. Batches wait
+    /// meanwhile, readers and writers do not.
+    pub(crate) fn verify(&self, progress: &mut dyn FnMut(u64, u64)) -> Result<Counts> {
+        let checkpointer = self.checkpointer.lock();
+        let mut counts = Counts::default();
+        let footers = self.segments.scan(progress)?;
+        if footers.last().map(|(_, footer)| footer) != checkpointer.footer.as_ref().map(|(_, footer)| footer) {
+            return Err(self.index_damage(&Trouble::new("the last batch is not the last footer")));
+        }
+        for (_, footer) in &footers {
+            counts.batches += 1;
+            for entry in &footer.entries {
+                self.segments.check_frame(entry.location, entry.kind)?;
+                counts.frames += 1;
+            }
+        }
+        let index = self.index.get();
+        let summary = index.check().map_err(|trouble| self.index_damage(&trouble))?;
+        if summary.hash != checkpointer.index_hash {
+            return Err(self.index_damage(&Trouble::new("its hash is not the footer's")));
+        }
+        let mut after = None;
+        let mut owners = HashMap::new();
+        loop {
+            let rows = index
+                .sessions_after(after, 512)
+                .map_err(|trouble| self.index_damage(&trouble))?;
+            let Some((last, _)) = rows.last() else { break };
+            after = Some(*last);
+            for (digest, row) in &rows {
+                counts.sessions += 1;
+                if owners.insert(row.generation(), *digest).is_some() {
+                    let trouble = Trouble::new("two sessions share a generation");
+                    return Err(self.index_damage(&trouble));
+                }
+                self.verify_session(*digest, row, &mut counts).map_err(|setback| match setback {
+                    Setback::Error(error) => error,
+                    Setback::Index(trouble) => self.index_damage(&trouble),
+                })?;
+            }
+        }
+        Ok(counts)
+    }
+
+    fn index_damage(&self, trouble: &Trouble) -> Error {
+        Error::corrupted(&self.index.path(), 0, trouble)
+    }
+
+    /// The image is what the row says, the pages tile, the counts are right.
+    fn verify_session(
+        &self,
+        digest: SessionDigest,
+        row: &SessionRow,
+        counts: &mut Counts,
+    ) -> Result<(), Setback> {
+        self.segments.check_frame(row.location, Kind::Image)?;
+        let (head, page) = self.segments.read_image(row.location)?;
+        let RowContent::Whole { table, record } = &row.content else {
+            return Err(Trouble::new("a whole session has a row that says it is damaged").into());
+        };
+        if head.digest != digest || head.record != *record || head.table != *table {
+            return Err(Trouble::new("a session's row is not its image").into());
+        }
+        let mut keys = page.len() as u64;
+        let mut fence = head.upper.clone();
+        let mut from = String::new();
+        loop {
+            let pages = self.index.get().pages(record.generation, &from, 256)?;
+            let Some((last, _)) = pages.last() else { break };
+            from = super::after(last);
+            for (lower, row) in &pages {
+                keys += self.verify_page(record.generation, &mut fence, lower, row)?;
+                counts.pages += 1;
+            }
+        }
+        if fence.is_some() {
+            return Err(Trouble::new("a session's last page is missing").into());
+        }
+        if keys != record.keys {
+            return Err(Trouble::new("a session's count of keys is wrong").into());
+        }
+        counts.keys += keys;
+        Ok(())
+    }
+
+    fn verify_page(
+        &self,
+        generation: Generation,
+        fence: &mut Option<Box<str>>,
+        lower: &str,
+        row: &crate::format::record::PageRow,
+    ) -> Result<u64, Setback> {
+        let (head, page) = self.segments.read_page(row.location)?;
+        let tiles = fence.as_deref() == Some(lower);
+        if !tiles || head.generation != generation || &*head.lower != lower || head.number != row.number {
+            return Err(Trouble::new("a session's pages do not tile").into());
+        }
+        *fence = head.upper;
+        Ok(page.len() as u64)
+    }
+}
