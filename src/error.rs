@@ -119,6 +119,20 @@ pub enum Error {
         /// The newest version that can be read.
         supported: u32,
     },
+    /// The path exists and is not a directory.
+    #[error("{} is not a directory; give the path of a directory, existing or not", path.display())]
+    NotADirectory {
+        /// The path.
+        path: PathBuf,
+    },
+    /// The directory cannot be written to.
+    #[error("{} cannot be written to; check its owner, its mode and its file system", path.display())]
+    NotWritable {
+        /// The directory.
+        path: PathBuf,
+        /// What the operating system said.
+        source: io::Error,
+    },
     /// The operating system refused a file operation.
     #[error("cannot {doing} {}: {source}", path.display())]
     Io {
@@ -139,6 +153,12 @@ impl Error {
                 doing,
                 source: Some(source),
             },
+            io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem => {
+                Self::NotWritable {
+                    path: path.to_path_buf(),
+                    source,
+                }
+            }
             _ => Self::Io {
                 doing,
                 path: path.to_path_buf(),

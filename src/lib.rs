@@ -1,16 +1,34 @@
-//! sessiondb
+#![doc = include_str!("../README.md")]
 
 mod clock;
+mod config;
+mod database;
 mod disk;
 mod engine;
+mod entries;
 mod error;
 mod format;
 mod index;
 mod journal;
 mod limits;
+mod maintenance;
 mod segments;
+mod session;
 mod session_id;
+mod transaction;
+
 pub use clock::{Clock, ManualClock, SystemClock};
+pub use config::Builder;
+pub use database::{Committed, Database};
+#[cfg(feature = "simulation")]
+pub use disk::{
+    Crash, Disk, DiskFile, DiskLock, Fault, FaultEffect, IndexFate, Operation, SimulatedDisk,
+};
 pub use engine::Durability;
+pub use entries::{Entry, Iter, Keys, ValueBytes};
 pub use error::{Error, Result};
+pub use limits::{MAX_KEY_BYTES, MAX_TRANSACTION_BYTES, MAX_VALUE_BYTES, MAX_VALUE_DEPTH};
+pub use maintenance::{Stats, Verified};
+pub use session::Session;
 pub use session_id::{SessionDigest, SessionId};
+pub use transaction::Transaction;

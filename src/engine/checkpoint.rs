@@ -236,7 +236,7 @@ impl Engine {
             .dirty
             .retired
             .iter()
-            .try_for_each(|(digest, until)| index.retire(digest, *until))
+            .try_for_each(|(digest, until)| index.retire(*digest, *until))
             .and_then(|()| {
                 if batch.0.is_multiple_of(WATERMARK_EVERY) {
                     index.set_watermark(batch)?;

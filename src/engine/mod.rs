@@ -87,6 +87,31 @@ impl Engine {
         Generation(self.next_generation.load(Ordering::Relaxed))
     }
 
+    /// The directory, for messages.
+    pub(crate) fn root(&self) -> std::path::PathBuf {
+        self.disk.root().to_path_buf()
+    }
+
+    pub(crate) fn resident_sessions(&self) -> u64 {
+        self.registry.len() as u64
+    }
+
+    pub(crate) fn memtable_bytes(&self) -> u64 {
+        self.memtable.used() as u64
+    }
+
+    pub(crate) fn cached_bytes(&self) -> u64 {
+        self.cache.bytes()
+    }
+
+    pub(crate) fn index_bytes(&self) -> u64 {
+        self.index.get().disk_bytes()
+    }
+
+    pub(crate) fn batches(&self) -> u64 {
+        self.segments.last_batch().0
+    }
+
     /// Commits everything, stops the background and lets the directory go.
     /// The first call does it, later ones find it done.
     pub(crate) fn close(&self) -> crate::Result<()> {

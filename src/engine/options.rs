@@ -42,3 +42,13 @@ pub(crate) struct Options {
     /// Where the time comes from.
     pub(crate) clock: Arc<dyn Clock>,
 }
+
+impl std::fmt::Debug for Options {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter
+            .debug_struct("Options")
+            .field("cache_bytes", &self.cache_bytes)
+            .field("memtable_bytes", &self.memtable_bytes)
+            .finish_non_exhaustive()
+    }
+}

@@ -149,7 +149,7 @@ pub(super) fn fill(
     check_promises(segments, &promised, &found)?;
     for (digest, newest) in &survey.retired {
         let until = segments.read_retirement(newest.location)?.until;
-        index.retire(digest, until)?;
+        index.retire(*digest, until)?;
     }
     progress(total, total);
     Ok(hash)
@@ -238,7 +238,7 @@ pub(super) fn catch_up(index: &Index, segments: &Segments, footer: &Footer) -> R
             }
             (Identity::Retired(digest), _) => {
                 let until = segments.read_retirement(entry.location)?.until;
-                index.retire(digest, until)?;
+                index.retire(*digest, until)?;
             }
         }
     }

@@ -11,7 +11,7 @@ use crate::disk::{Disk, DiskFile};
 use crate::error::{Error, Result};
 use crate::format::codec::Malformed;
 use crate::format::header::{SEGMENT_HEADER_BYTES, SegmentHeader};
-use crate::format::identity::{DatabaseId, Location, SegmentNumber};
+use crate::format::identity::{Batch, DatabaseId, Location, SegmentNumber};
 use crate::format::segment_frame::{Footer, frame_bytes};
 
 pub(super) const DIRECTORY: &str = "segments";
@@ -34,6 +34,7 @@ pub(super) struct Tail {
     /// 0 when the file does not exist yet.
     pub(super) offset: u32,
     pub(super) footer: Option<Location>,
+    pub(super) batch: Batch,
     /// Whether a batch was abandoned and could not be cut off.
     pub(super) broken: bool,
 }
@@ -62,6 +63,7 @@ impl Segments {
                 segment: SegmentNumber(1),
                 offset: 0,
                 footer: None,
+                batch: Batch(0),
                 broken: false,
             }),
         };
@@ -79,6 +81,8 @@ impl Segments {
         }
         let kept = found.as_ref().map(|(location, _)| *location);
         segments.cut(&numbers, kept)?;
+        segments.tail.lock().batch =
+            found.as_ref().map_or(Batch(0), |(_, footer)| footer.batch);
         Ok((segments, found))
     }
 
@@ -224,6 +228,11 @@ impl Segments {
     /// The full path of a file, for messages.
     pub(crate) fn path(&self, number: SegmentNumber) -> PathBuf {
         self.options.disk.root().join(relative(number))
+    }
+
+    /// The last committed batch.
+    pub(crate) fn last_batch(&self) -> Batch {
+        self.tail.lock().batch
     }
 
     /// Bytes of all files.

@@ -242,6 +242,7 @@ impl BatchWriter {
             segment: self.segment,
             offset: self.offset,
             footer: Some(location),
+            batch: self.batch,
             broken: false,
         };
         Ok((location, footer))

@@ -1,0 +1,161 @@
+//! How a database is opened.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::clock::{Clock, SystemClock};
+use crate::database::Database;
+#[cfg(feature = "simulation")]
+use crate::disk::Disk;
+use crate::disk::RealDisk;
+use crate::engine::{Durability, Engine, Options};
+use crate::error::{Error, Result};
+
+const DAY: Duration = Duration::from_secs(86_400);
+
+/// Every knob of a database; each has a default that suits a single-binary
+/// server.
+///
+/// ```
+/// use sessiondb::Database;
+///
+/// let db = Database::builder()
+///     .cache_bytes(16 << 20)
+///     .memtable_bytes(8 << 20)
+///     .temporary()?;
+/// db.close()?;
+/// # Ok::<(), sessiondb::Error>(())
+/// ```
+#[derive(Debug, Clone)]
+#[must_use = "a builder does nothing until it opens a database"]
+pub struct Builder {
+    options: Options,
+    durability: Durability,
+}
+
+impl Builder {
+    pub(crate) fn new() -> Self {
+        Self {
+            options: Options {
+                cache_bytes: 64 << 20,
+                memtable_bytes: 32 << 20,
+                journal_segment_bytes: 32 << 20,
+                segment_bytes: 16 << 20,
+                retire_for: 14 * DAY,
+                idle_checkpoint_after: Duration::from_secs(2),
+                background: true,
+                clock: Arc::new(SystemClock),
+            },
+            durability: Durability::Immediate,
+        }
+    }
+
+    /// Bytes for all caches: pages, resident sessions and the index's own.
+    /// Default 64 MiB.
+    pub fn cache_bytes(mut self, bytes: u64) -> Self {
+        self.options.cache_bytes = bytes;
+        self
+    }
+
+    /// Bytes for both memtables. Writers are slowed smoothly from 60 % on; a
+    /// checkpoint begins at 50 %. Default 32 MiB, at least 64 KiB.
+    pub fn memtable_bytes(mut self, bytes: usize) -> Self {
+        self.options.memtable_bytes = bytes;
+        self
+    }
+
+    /// When acknowledged writes are on disk. Default [`Durability::Immediate`].
+    pub fn durability(mut self, durability: Durability) -> Self {
+        self.durability = durability;
+        self
+    }
+
+    /// Where the time comes from. Default [`SystemClock`].
+    pub fn clock(mut self, clock: Arc<dyn Clock>) -> Self {
+        self.options.clock = clock;
+        self
+    }
+
+    /// Opens the database in a directory, which is created (mode 0700) when
+    /// it is absent.
+    ///
+    /// After a clean close this reads little; otherwise it replays the
+    /// journal and checks the index, about a second for a million sessions.
+    ///
+    /// # Errors
+    ///
+    /// `NotADirectory`, `NotWritable`, `Locked`, `Version`, `Corrupted`,
+    /// `StorageFull`, `Io`.
+    pub fn open(self, directory: impl Into<PathBuf>) -> Result<Database> {
+        let directory = directory.into();
+        let disk = RealDisk::open(&directory).map_err(|error| match error.kind() {
+            std::io::ErrorKind::NotADirectory | std::io::ErrorKind::AlreadyExists => {
+                Error::NotADirectory {
+                    path: directory.clone(),
+                }
+            }
+            _ => Error::io("open", &directory, error),
+        })?;
+        let engine = Engine::open(Arc::new(disk), self.options)?;
+        Ok(Database::new(engine, self.durability, None))
+    }
+
+    /// Opens a new database in a temporary directory, removed when the last
+    /// handle is dropped. For tests.
+    ///
+    /// # Errors
+    ///
+    /// As [`open`](Self::open).
+    pub fn temporary(self) -> Result<Database> {
+        let parent = std::env::temp_dir();
+        let directory = tempfile::Builder::new()
+            .prefix("sessiondb-")
+            .tempdir()
+            .map_err(|error| Error::io("create a directory in", &parent, error))?;
+        let disk = RealDisk::open(directory.path())
+            .map_err(|error| Error::io("open", directory.path(), error))?;
+        let engine = Engine::open(Arc::new(disk), self.options)?;
+        Ok(Database::new(engine, self.durability, Some(directory)))
+    }
+
+    /// Opens the database on a simulated disk.
+    ///
+    /// # Errors
+    ///
+    /// As [`open`](Self::open).
+    #[cfg(feature = "simulation")]
+    pub fn open_on(self, disk: Arc<dyn Disk>) -> Result<Database> {
+        let engine = Engine::open(disk, self.options)?;
+        Ok(Database::new(engine, self.durability, None))
+    }
+
+    /// Bytes of a journal file, which bounds a transaction.
+    #[cfg(feature = "simulation")]
+    pub fn journal_segment_bytes(mut self, bytes: u64) -> Self {
+        self.options.journal_segment_bytes = bytes;
+        self
+    }
+
+    /// Bytes of a segment file, about.
+    #[cfg(feature = "simulation")]
+    pub fn segment_bytes(mut self, bytes: u32) -> Self {
+        self.options.segment_bytes = bytes;
+        self
+    }
+
+    /// Whether checkpoints and sweeps happen by themselves.
+    #[cfg(feature = "simulation")]
+    pub fn background(mut self, background: bool) -> Self {
+        self.options.background = background;
+        self
+    }
+
+    /// Silence after which a changed database checkpoints by itself.
+    #[cfg(feature = "simulation")]
+    pub fn idle_checkpoint_after(mut self, silence: Duration) -> Self {
+        self.options.idle_checkpoint_after = silence;
+        self
+    }
+}
+

@@ -1,0 +1,287 @@
+//! The database: what a server holds.
+
+use std::future::Future;
+use std::path::PathBuf;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+
+use tempfile::TempDir;
+
+use crate::config::Builder;
+use crate::engine::{Durability, Engine};
+use crate::error::{Error, Result};
+use crate::format::identity::Sequence;
+use crate::maintenance::{Stats, Verified};
+use crate::session::Session;
+use crate::session_id::SessionId;
+
+/// Closes the engine when the last handle goes.
+#[derive(Debug)]
+struct Owner {
+    engine: Arc<Engine>,
+    /// Removed after the engine is closed.
+    _temporary: Option<TempDir>,
+}
+
+impl Drop for Owner {
+    fn drop(&mut self) {
+        if let Err(error) = self.engine.close() {
+            tracing::error!(%error, "closing the database failed");
+        }
+    }
+}
+
+/// An open database: a cheap handle, `Clone + Send + Sync`.
+///
+/// ```
+/// use sessiondb::Database;
+///
+/// let db = Database::temporary()?;
+/// let session = db.create_session()?;
+/// session.set("user", "ada")?;
+/// let again = db.open_session(&session.id())?.expect("it was written");
+/// assert_eq!(again.get::<String>("user")?.as_deref(), Some("ada"));
+/// # Ok::<(), sessiondb::Error>(())
+/// ```
+#[derive(Debug, Clone)]
+pub struct Database {
+    owner: Arc<Owner>,
+    durability: Durability,
+}
+
+impl Database {
+    pub(crate) fn new(
+        engine: Arc<Engine>,
+        durability: Durability,
+        temporary: Option<TempDir>,
+    ) -> Self {
+        Self {
+            owner: Arc::new(Owner {
+                engine,
+                _temporary: temporary,
+            }),
+            durability,
+        }
+    }
+
+    pub(crate) fn engine(&self) -> &Engine {
+        &self.owner.engine
+    }
+
+    pub(crate) fn durable(&self) -> Durability {
+        self.durability
+    }
+
+    /// Opens the database in a directory with all defaults; see
+    /// [`Builder::open`].
+    ///
+    /// ```no_run
+    /// let db = sessiondb::Database::open("data/sessions")?;
+    /// # Ok::<(), sessiondb::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// As [`Builder::open`].
+    pub fn open(directory: impl Into<PathBuf>) -> Result<Self> {
+        Self::builder().open(directory)
+    }
+
+    /// A new database in a temporary directory, removed on drop. For tests.
+    ///
+    /// # Errors
+    ///
+    /// As [`Builder::open`].
+    pub fn temporary() -> Result<Self> {
+        Self::builder().temporary()
+    }
+
+    /// All knobs.
+    pub fn builder() -> Builder {
+        Builder::new()
+    }
+
+    /// The same database seen with another durability. Costs nothing.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use sessiondb::{Database, Durability};
+    ///
+    /// let db = Database::temporary()?;
+    /// let quick = db.with_durability(Durability::Deferred {
+    ///     sync_within: Duration::from_millis(100),
+    /// });
+    /// let session = quick.create_session()?;
+    /// session.set("page", &1)?;   // returns before it is on disk
+    /// session.commit()?;          // now it is
+    /// # Ok::<(), sessiondb::Error>(())
+    /// ```
+    #[must_use]
+    pub fn with_durability(&self, durability: Durability) -> Self {
+        Self {
+            owner: Arc::clone(&self.owner),
+            durability,
+        }
+    }
+
+    /// A session with a fresh ID. Nothing is on disk before its first write.
+    ///
+    /// # Errors
+    ///
+    /// `Io` when the operating system has no randomness to give, `Closed`,
+    /// `Reentrant`.
+    pub fn create_session(&self) -> Result<Session> {
+        self.engine().check()?;
+        Ok(Session::unborn(self.clone(), self.fresh_id()?))
+    }
+
+    pub(crate) fn fresh_id(&self) -> Result<SessionId> {
+        SessionId::random()
+            .map_err(|error| Error::io("draw an ID for a session of", &self.engine().root(), error))
+    }
+
+    /// The session with this ID; `None` when it is unknown, was flushed or
+    /// has expired. Costs one lookup in memory, or one in the index.
+    ///
+    /// # Errors
+    ///
+    /// `Corrupted` when what is stored is damaged, `Poisoned`, `Closed`,
+    /// `Reentrant`, `Io`.
+    pub fn open_session(&self, id: &SessionId) -> Result<Option<Session>> {
+        let found = self.engine().find_session(id.digest(), self.durability)?;
+        Ok(found.map(|cell| Session::bound(self.clone(), *id, cell)))
+    }
+
+    /// The same from untrusted text, a cookie's value: what is malformed is
+    /// `None` too.
+    ///
+    /// ```
+    /// let db = sessiondb::Database::temporary()?;
+    /// assert!(db.open_token("../../etc/passwd")?.is_none());
+    /// # Ok::<(), sessiondb::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// As [`open_session`](Self::open_session).
+    pub fn open_token(&self, token: &str) -> Result<Option<Session>> {
+        match token.parse() {
+            Ok(id) => self.open_session(&id),
+            Err(_) => {
+                self.engine().check()?;
+                Ok(None)
+            }
+        }
+    }
+
+    /// Waits until every write of every handle so far is on disk.
+    ///
+    /// # Errors
+    ///
+    /// `Poisoned`, `Closed`, `Reentrant`.
+    pub fn commit(&self) -> Result<()> {
+        self.engine().check()?;
+        let journal = &self.engine().journal;
+        journal.wait(journal.position().sequence)
+    }
+
+    /// The same as a future, for async servers. Dropping it cancels nothing.
+    #[must_use = "a future does nothing until it is awaited"]
+    pub fn committed(&self) -> Committed {
+        let sequence = self.engine().journal.position().sequence;
+        Committed::new(Arc::clone(&self.owner.engine), sequence)
+    }
+
+    pub(crate) fn committed_through(&self, sequence: Sequence) -> Committed {
+        Committed::new(Arc::clone(&self.owner.engine), sequence)
+    }
+
+    /// Moves everything that was written so far from the journal into the
+    /// segments. Happens by itself; by hand it bounds the next open.
+    ///
+    /// # Errors
+    ///
+    /// `StorageFull`, `Poisoned`, `Corrupted`, `Closed`, `Reentrant`, `Io`.
+    pub fn checkpoint(&self) -> Result<()> {
+        self.engine().check()?;
+        self.engine().checkpoint()
+    }
+
+    /// Reads all there is and checks every frame, row and reference.
+    ///
+    /// Everything is checkpointed first. Costs a read of the whole database;
+    /// readers and writers go on meanwhile.
+    ///
+    /// # Errors
+    ///
+    /// `Corrupted` with the file and place of the first damage; the others of
+    /// [`checkpoint`](Self::checkpoint).
+    pub fn verify(&self) -> Result<Verified> {
+        self.verify_with(|_, _| {})
+    }
+
+    /// The same, telling how many bytes of how many were read.
+    ///
+    /// # Errors
+    ///
+    /// As [`verify`](Self::verify).
+    pub fn verify_with(&self, mut progress: impl FnMut(u64, u64)) -> Result<Verified> {
+        self.checkpoint()?;
+        self.engine().verify(&mut progress).map(Verified::from)
+    }
+
+    /// What the database holds and takes, in numbers. Cheap.
+    #[must_use]
+    pub fn stats(&self) -> Stats {
+        self.engine().stats()
+    }
+
+    /// Commits, closes every clone and handle (they get
+    /// [`Error::Closed`](Error::Closed) from then on) and releases the
+    /// directory. The last drop does the same and logs errors. Idempotent.
+    ///
+    /// # Errors
+    ///
+    /// What the last commit or checkpoint met; `Reentrant`.
+    pub fn close(&self) -> Result<()> {
+        match self.engine().check() {
+            Err(Error::Closed) => Ok(()),
+            Err(error) => Err(error),
+            Ok(()) => self.engine().close(),
+        }
+    }
+}
+
+/// A write on its way to disk, as a future.
+///
+/// ```
+/// use std::time::Duration;
+/// use sessiondb::{Database, Durability};
+///
+/// async fn request(db: &Database) -> sessiondb::Result<()> {
+///     let session = db.create_session()?;
+///     session.set("page", "/")?;
+///     session.committed().await
+/// }
+/// ```
+#[derive(Debug)]
+#[must_use = "a future does nothing until it is awaited"]
+pub struct Committed {
+    engine: Arc<Engine>,
+    sequence: Sequence,
+}
+
+impl Committed {
+    fn new(engine: Arc<Engine>, sequence: Sequence) -> Self {
+        Self { engine, sequence }
+    }
+}
+
+impl Future for Committed {
+    type Output = Result<()>;
+
+    fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
+        self.engine.journal.poll_synced(self.sequence, context.waker())
+    }
+}
