@@ -38,7 +38,7 @@ impl Drop for Owner {
 /// use sessiondb::Database;
 ///
 /// let db = Database::temporary()?;
-/// let session = db.create_session()?;
+/// let session = db.create_session();
 /// session.set("user", "ada")?;
 /// let again = db.open_session(&session.id())?.expect("it was written");
 /// assert_eq!(again.get::<String>("user")?.as_deref(), Some("ada"));
@@ -112,7 +112,7 @@ impl Database {
     /// let quick = db.with_durability(Durability::Deferred {
     ///     sync_within: Duration::from_millis(100),
     /// });
-    /// let session = quick.create_session()?;
+    /// let session = quick.create_session();
     /// session.set("page", &1)?;   // returns before it is on disk
     /// session.commit()?;          // now it is
     /// # Ok::<(), sessiondb::Error>(())
@@ -127,13 +127,18 @@ impl Database {
 
     /// A session with a fresh ID. Nothing is on disk before its first write.
     ///
-    /// # Errors
-    ///
-    /// `Io` when the operating system has no randomness to give, `Closed`,
-    /// `Reentrant`.
-    pub fn create_session(&self) -> Result<Session> {
-        self.engine().check()?;
-        Ok(Session::unborn(self.clone(), self.fresh_id()?))
+    /// Should the operating system have no randomness to give, the handle is
+    /// dead: everything is `SessionGone`, except that
+    /// [`flush`](Session::flush) asks again.
+    #[must_use]
+    pub fn create_session(&self) -> Session {
+        match self.fresh_id() {
+            Ok(id) => Session::unborn(self.clone(), id),
+            Err(error) => {
+                tracing::error!(%error, "a session could not get an ID");
+                Session::dead(self.clone(), SessionId::from_bytes([0; 16]))
+            }
+        }
     }
 
     pub(crate) fn fresh_id(&self) -> Result<SessionId> {
@@ -260,7 +265,7 @@ impl Database {
 /// use sessiondb::{Database, Durability};
 ///
 /// async fn request(db: &Database) -> sessiondb::Result<()> {
-///     let session = db.create_session()?;
+///     let session = db.create_session();
 ///     session.set("page", "/")?;
 ///     session.committed().await
 /// }
@@ -282,6 +287,8 @@ impl Future for Committed {
     type Output = Result<()>;
 
     fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
-        self.engine.journal.poll_synced(self.sequence, context.waker())
+        self.engine
+            .journal
+            .poll_synced(self.sequence, context.waker())
     }
 }

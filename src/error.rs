@@ -92,13 +92,17 @@ pub enum Error {
     },
     /// An earlier write or sync failed. The outcome of writes since then is
     /// unknown: close, mend the cause and open again.
-    #[error("the database stopped writing after a failure ({cause}); reopen it once the cause is mended")]
+    #[error(
+        "the database stopped writing after a failure ({cause}); reopen it once the cause is mended"
+    )]
     Poisoned {
         /// The failure that stopped it.
         cause: String,
     },
     /// The database was used inside a transaction's closure.
-    #[error("the database was used inside a transaction's closure; use the closure's own `Transaction`")]
+    #[error(
+        "the database was used inside a transaction's closure; use the closure's own `Transaction`"
+    )]
     Reentrant,
     /// Another process, or another handle in this one, has the directory open.
     #[error("{} is in use by another process or handle; close it there first", path.display())]

@@ -5,7 +5,6 @@ mod config;
 mod database;
 mod disk;
 mod engine;
-mod entries;
 mod error;
 mod format;
 mod index;
@@ -15,7 +14,6 @@ mod maintenance;
 mod segments;
 mod session;
 mod session_id;
-mod transaction;
 
 pub use clock::{Clock, ManualClock, SystemClock};
 pub use config::Builder;
@@ -25,10 +23,8 @@ pub use disk::{
     Crash, Disk, DiskFile, DiskLock, Fault, FaultEffect, IndexFate, Operation, SimulatedDisk,
 };
 pub use engine::Durability;
-pub use entries::{Entry, Iter, Keys, ValueBytes};
 pub use error::{Error, Result};
 pub use limits::{MAX_KEY_BYTES, MAX_TRANSACTION_BYTES, MAX_VALUE_BYTES, MAX_VALUE_DEPTH};
 pub use maintenance::{Stats, Verified};
-pub use session::Session;
+pub use session::{Entry, Iter, Keys, Session, Transaction, ValueBytes};
 pub use session_id::{SessionDigest, SessionId};
-pub use transaction::Transaction;

@@ -140,7 +140,9 @@ impl FromStr for SessionId {
 /// assert_eq!(digest.to_string().parse::<SessionDigest>()?, digest);
 /// # Ok::<(), sessiondb::Error>(())
 /// ```
-#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, serde::Serialize, serde::Deserialize)]
+#[derive(
+    Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, serde::Serialize, serde::Deserialize,
+)]
 pub struct SessionDigest([u8; BYTES]);
 
 impl SessionDigest {

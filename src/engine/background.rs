@@ -89,7 +89,9 @@ fn run(signal: &Signal, engine: &Weak<Engine>) {
         if !rest(signal, pause) {
             return;
         }
-        let Some(engine) = engine.upgrade() else { return };
+        let Some(engine) = engine.upgrade() else {
+            return;
+        };
         let position = engine.journal.live_bytes();
         if position != seen {
             seen = position;

@@ -23,7 +23,9 @@ pub(crate) struct PageCache(Cache<Location, Page, PageWeight>);
 impl PageCache {
     /// A cache of about `bytes`.
     pub(crate) fn new(bytes: u64) -> Self {
-        let items = usize::try_from(bytes / 4096).unwrap_or(usize::MAX).clamp(64, 1 << 20);
+        let items = usize::try_from(bytes / 4096)
+            .unwrap_or(usize::MAX)
+            .clamp(64, 1 << 20);
         Self(Cache::with_weighter(items, bytes, PageWeight))
     }
 

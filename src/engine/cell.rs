@@ -59,7 +59,10 @@ pub(crate) struct Base {
 
 impl Base {
     /// The base that a row describes; `None` for a damaged image.
-    pub(crate) fn from_row(digest: SessionDigest, row: &SessionRow) -> Option<(Self, SessionRecord)> {
+    pub(crate) fn from_row(
+        digest: SessionDigest,
+        row: &SessionRow,
+    ) -> Option<(Self, SessionRecord)> {
         let RowContent::Whole { table, record } = &row.content else {
             return None;
         };

@@ -126,7 +126,11 @@ impl Engine {
         checkpointer.batch = batch;
         checkpointer.footer = Some(committed);
         checkpointer.index_hash = plan.index_hash;
-        tracing::debug!(batch = batch.0, sessions = plan.merged.len(), "batch committed");
+        tracing::debug!(
+            batch = batch.0,
+            sessions = plan.merged.len(),
+            "batch committed"
+        );
         self.publish_all(checkpointer, &plan, freeze, batch)?;
         self.memtable.release_all();
         self.journal.declare(batch, freeze.position)
@@ -177,7 +181,8 @@ impl Engine {
                 (state.frozen.clone(), state.base.clone())
             };
             let Some(frozen) = frozen else { continue };
-            let steps = self.merge_one(writer, batch, &frozen, old.as_ref(), &mut plan.index_hash)?;
+            let steps =
+                self.merge_one(writer, batch, &frozen, old.as_ref(), &mut plan.index_hash)?;
             plan.merged.push(Merged {
                 cell: Arc::clone(cell),
                 frozen,

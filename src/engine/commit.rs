@@ -26,10 +26,15 @@ impl Engine {
     pub(crate) fn admit(&self, bytes: u64) -> Result<Reservation> {
         self.check()?;
         self.memtable.admit();
+        self.wake_when_wanted();
+        self.journal.reserve(bytes.saturating_add(SMALL_FRAME))
+    }
+
+    /// Wakes the background when there is enough to checkpoint.
+    pub(super) fn wake_when_wanted(&self) {
         if self.wants_checkpoint() {
             self.background.wake();
         }
-        self.journal.reserve(bytes.saturating_add(SMALL_FRAME))
     }
 
     /// Writes a draft to the journal and applies it. The caller holds the
@@ -141,11 +146,13 @@ fn encode(
 /// The bytes of a payload.
 pub(super) fn encode_payload(payload: &Payload<'_>, size: usize) -> Result<Vec<u8>> {
     let mut bytes = Vec::with_capacity(size);
-    payload.encode_into(&mut bytes).map_err(|_| Error::TooLarge {
-        what: "a transaction",
-        size: size as u64,
-        limit: crate::limits::MAX_TRANSACTION_BYTES as u64,
-    })?;
+    payload
+        .encode_into(&mut bytes)
+        .map_err(|_| Error::TooLarge {
+            what: "a transaction",
+            size: size as u64,
+            limit: crate::limits::MAX_TRANSACTION_BYTES as u64,
+        })?;
     Ok(bytes)
 }
 

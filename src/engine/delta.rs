@@ -68,7 +68,10 @@ impl Delta {
             (size, old.held.map_or(0, |held| held.value.len()))
         } else {
             self.entries.insert(key.into(), slot);
-            (ENTRY_BYTES.saturating_add(key.len()).saturating_add(size), 0)
+            (
+                ENTRY_BYTES.saturating_add(key.len()).saturating_add(size),
+                0,
+            )
         };
         self.bytes = self.bytes.saturating_add(grown).saturating_sub(shrunk);
         grown.saturating_sub(shrunk)

@@ -98,7 +98,7 @@ impl<'e> Draft<'e> {
 
     /// Removes all keys with a prefix.
     pub(crate) fn remove_prefix(&mut self, prefix: &str) -> Result<()> {
-        if self.is_unborn() && self.overlay.is_empty() {
+        if !self.holds_any(prefix)? {
             return Ok(());
         }
         self.charge(prefix.len() as u64)?;
@@ -107,14 +107,26 @@ impl<'e> Draft<'e> {
     }
 
     /// Removes all keys.
-    pub(crate) fn clear(&mut self) {
+    pub(crate) fn clear(&mut self) -> Result<()> {
         let own = std::mem::take(&mut self.overlay);
         self.engine.garbage.discard(own);
-        self.cleared = !self.is_unborn();
+        self.cleared = self.cleared || self.holds_any("")?;
+        Ok(())
     }
 
-    fn is_unborn(&self) -> bool {
-        self.cell.state.read().life == Life::Unborn
+    /// Whether any key has a prefix: what has no effect is not written.
+    fn holds_any(&self, prefix: &str) -> Result<bool> {
+        let mut from = prefix.to_owned();
+        loop {
+            let chunk = self.entries(&from)?;
+            if let Some((key, _)) = chunk.entries.first() {
+                return Ok(key.starts_with(prefix));
+            }
+            match chunk.next {
+                Some(next) if next.starts_with(prefix) => from = next,
+                _ => return Ok(false),
+            }
+        }
     }
 
     /// The next entries from `from` on, in key order.

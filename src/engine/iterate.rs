@@ -23,11 +23,6 @@ pub(crate) struct Chunk {
     pub(crate) next: Option<String>,
 }
 
-/// The smallest string that sorts after `key`.
-fn successor(key: &str) -> String {
-    [key, "\0"].concat()
-}
-
 /// The entries from `from` on, as far as one page and `KEYS` keys of each layer reach.
 /// `layers` are newest first.
 pub(super) fn chunk(
@@ -88,9 +83,4 @@ fn resolve(layers: &[&Delta], page: Option<&crate::format::page::Page>, key: &st
         value: Stored::within(page.raw(), found.value),
         deadline: found.deadline,
     })
-}
-
-/// Where a walk goes on after `key`.
-pub(crate) fn after(key: &str) -> String {
-    successor(key)
 }

@@ -5,10 +5,10 @@
 
 use std::sync::Arc;
 
-use super::options::Durability;
 use super::Engine;
 use super::cell::{Cell, Life};
 use super::commit::{Bound, encode_payload};
+use super::options::Durability;
 use super::registry::Resident;
 use crate::error::{Error, Result};
 use crate::format::effect::{Effect, Payload};
@@ -22,14 +22,24 @@ impl Engine {
         Bound { digest, cell }
     }
 
+    /// A session that is not there.
+    pub(crate) fn gone(digest: SessionDigest) -> Bound {
+        let cell = Arc::new(Cell::new(digest, Life::Gone));
+        Bound { digest, cell }
+    }
+
     /// Removes a session with all it holds. Does nothing when it is gone
-    /// already; what to wait for is returned in either case.
-    pub(crate) fn remove_session(&self, bound: &Bound) -> Result<Sequence> {
+    /// already, or was never written.
+    pub(crate) fn remove_session(&self, bound: &Bound) -> Result<Option<Sequence>> {
         self.check()?;
+        if self.live_generation(bound).is_none() {
+            return Ok(None);
+        }
+        self.wake_when_wanted();
         let mut reservation = self.journal.reserve(super::commit::SMALL_FRAME)?;
         let _writer = bound.cell.writer.lock();
         let Some(generation) = self.live_generation(bound) else {
-            return Ok(bound.cell.last());
+            return Ok(None);
         };
         let until = self.retire_until();
         let digest = bound.digest;
@@ -45,13 +55,14 @@ impl Engine {
         state.life = Life::Gone;
         self.discard_active(&mut state);
         self.dirty.lock().retired.push((digest, until));
-        Ok(sequence)
+        Ok(Some(sequence))
     }
 
     /// Gives a session a new ID. Its data, creation time and everything else
     /// stay.
     pub(crate) fn cycle(&self, bound: &Bound, to: SessionDigest) -> Result<Option<Sequence>> {
         self.check()?;
+        self.wake_when_wanted();
         let mut reservation = self.journal.reserve(super::commit::SMALL_FRAME)?;
         let _writer = bound.cell.writer.lock();
         let record = {
@@ -110,7 +121,6 @@ impl Engine {
         let period = u64::try_from(self.options.retire_for.as_nanos()).unwrap_or(u64::MAX);
         Timestamp(self.now().0.saturating_add(period))
     }
-
 
     /// Makes sure that what an answer depends on is on disk (7), when the
     /// caller wants that.

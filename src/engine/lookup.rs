@@ -4,8 +4,8 @@
 //! it: an index that points to the wrong page is noticed, not believed.
 
 use super::Engine;
-use super::options::Durability;
 use super::cell::{Base, Cell, Life, State};
+use super::options::Durability;
 use super::registry::Resident;
 use super::stored::Held;
 use crate::error::{Error, Result};

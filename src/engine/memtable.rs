@@ -47,7 +47,8 @@ impl Memtable {
 
     /// Bytes in both memtables.
     pub(crate) fn used(&self) -> usize {
-        self.active().saturating_add(self.frozen.load(Ordering::Relaxed))
+        self.active()
+            .saturating_add(self.frozen.load(Ordering::Relaxed))
     }
 
     /// Whether it is time to freeze.

@@ -226,7 +226,9 @@ impl<'m> Merge<'m> {
             .take_while(|(key, _)| upper.as_deref().is_none_or(|upper| *key < upper))
             .peekable();
         for index in 0..page.len() {
-            let Some(found) = page.entry(index) else { break };
+            let Some(found) = page.entry(index) else {
+                break;
+            };
             self.keys = self.keys.saturating_sub(1);
             let size = found.key.len() + found.value.len();
             self.bytes = self.bytes.saturating_sub(size as u64);
@@ -287,7 +289,11 @@ impl<'m> Merge<'m> {
     /// The page before the one that begins at `lower`; not the image, which
     /// adjoins what it is followed by.
     fn locate_before(&self, lower: &str) -> Result<(Place, Page), Setback> {
-        let row = self.engine.index.get().page_before(self.generation, lower)?;
+        let row = self
+            .engine
+            .index
+            .get()
+            .page_before(self.generation, lower)?;
         let (key, _) = row.ok_or_else(missing)?;
         self.locate(&key)
     }
@@ -305,7 +311,11 @@ impl<'m> Merge<'m> {
         let mut first_is_image = group.first.row.is_none();
         while let Some(piece) = pieces.pop() {
             let own_upper = next_upper.take();
-            match pieces.len().checked_sub(1).and_then(|place| lowers.get(place)) {
+            match pieces
+                .len()
+                .checked_sub(1)
+                .and_then(|place| lowers.get(place))
+            {
                 Some(lower) => {
                     next_upper = Some(lower.clone());
                     let number = self.table.next_page;
@@ -326,7 +336,8 @@ impl<'m> Merge<'m> {
             let Some(row) = &place.row else { continue };
             self.forget(&place.lower, row)?;
             let number = row.number;
-            self.writer.page_tombstone(self.generation, number, &place.lower)?;
+            self.writer
+                .page_tombstone(self.generation, number, &place.lower)?;
             let step = Step::Remove(place.lower, number);
             if first_is_image {
                 self.late.push(step);
@@ -339,7 +350,9 @@ impl<'m> Merge<'m> {
 
     /// Takes a replaced row out of the table.
     fn forget(&mut self, lower: &str, row: &PageRow) -> Result<(), Setback> {
-        let hash = row.hash(&page_key(self.generation, lower)).map_err(unencodable)?;
+        let hash = row
+            .hash(&page_key(self.generation, lower))
+            .map_err(unencodable)?;
         self.table.hash = self.table.hash.wrapping_sub(hash);
         self.table.pages = self.table.pages.saturating_sub(1);
         Ok(())
@@ -365,7 +378,9 @@ impl<'m> Merge<'m> {
             sequence: self.batch,
             number,
         };
-        let hash = row.hash(&page_key(self.generation, &lower)).map_err(unencodable)?;
+        let hash = row
+            .hash(&page_key(self.generation, &lower))
+            .map_err(unencodable)?;
         self.table.hash = self.table.hash.wrapping_add(hash);
         self.table.pages = self.table.pages.saturating_add(1);
         self.steps.push(Step::Put(lower, row));

@@ -43,12 +43,15 @@ use crate::segments::Segments;
 
 pub(crate) use commit::Bound;
 pub(crate) use draft::Draft;
-pub(crate) use iterate::after;
+pub(crate) use iterate::Chunk;
 pub use options::Durability;
 pub(crate) use options::Options;
 pub(crate) use reentrance::Inside;
-pub(crate) use stored::Stored;
+pub(crate) use stored::{Held, Stored};
 pub(crate) use verify::Counts;
+
+/// A session in memory.
+pub(crate) type SessionCell = Arc<cell::Cell>;
 
 /// An open database.
 #[derive(Debug)]

@@ -45,12 +45,14 @@ struct Opened {
 impl Engine {
     /// Opens the database on a disk, or creates it.
     pub(crate) fn open(disk: Arc<dyn Disk>, options: Options) -> Result<Arc<Self>> {
-        let lock = disk.lock(Path::new(LOCK)).map_err(|error| match error.kind() {
-            ErrorKind::WouldBlock => Error::Locked {
-                path: disk.root().to_path_buf(),
-            },
-            _ => Error::io("lock", disk.root(), error),
-        })?;
+        let lock = disk
+            .lock(Path::new(LOCK))
+            .map_err(|error| match error.kind() {
+                ErrorKind::WouldBlock => Error::Locked {
+                    path: disk.root().to_path_buf(),
+                },
+                _ => Error::io("lock", disk.root(), error),
+            })?;
         let current = read_or_create_current(&*disk)?;
         let (segments, footer) = Segments::open(SegmentOptions {
             disk: Arc::clone(&disk),
@@ -65,19 +67,42 @@ impl Engine {
         };
         let batch = footer.as_ref().map_or(Batch(0), |(_, footer)| footer.batch);
         let clean = take_mark(&*disk, &current, batch)?;
-        let mut opened = open_index(&*disk, &segments, &current, footer.as_ref(), clean, &options)?;
+        let mut opened = open_index(
+            &*disk,
+            &segments,
+            &current,
+            footer.as_ref(),
+            clean,
+            &options,
+        )?;
         for attempt in 0.. {
             let cells = usize::try_from(options.cache_bytes / 4 / RESIDENT_BYTES).unwrap_or(1024);
-            let after = footer.as_ref().map_or(Sequence(0), |(_, footer)| footer.journal_through);
-            let next = footer.as_ref().map_or(Generation(1), |(_, footer)| footer.next_generation);
+            let after = footer
+                .as_ref()
+                .map_or(Sequence(0), |(_, footer)| footer.journal_through);
+            let next = footer
+                .as_ref()
+                .map_or(Generation(1), |(_, footer)| footer.next_generation);
             let mut replay = Replay::new(&opened.index, cells, next);
             let recovered = journal::recover(&journal_options, after, batch, &mut |at, payload| {
                 replay.apply(at, payload)
             });
             match (recovered, replay.setback.take()) {
                 (Ok(recovered), _) => {
-                    let Replay { registry, dirty, bytes, next_generation, .. } = replay;
-                    let parts = Parts { registry, dirty, bytes, next_generation, recovered };
+                    let Replay {
+                        registry,
+                        dirty,
+                        bytes,
+                        next_generation,
+                        ..
+                    } = replay;
+                    let parts = Parts {
+                        registry,
+                        dirty,
+                        bytes,
+                        next_generation,
+                        recovered,
+                    };
                     let batch = Checkpointer {
                         batch,
                         footer,
@@ -85,14 +110,24 @@ impl Engine {
                         pending: None,
                     };
                     return assemble(
-                        disk, options, current.database, segments, opened, journal_options, batch,
-                        parts, lock,
+                        disk,
+                        options,
+                        current.database,
+                        segments,
+                        opened,
+                        journal_options,
+                        batch,
+                        parts,
+                        lock,
                     );
                 }
                 (Err(_), Some(trouble)) if attempt == 0 => {
                     let Opened { index, name, .. } = opened;
                     drop(index);
-                    let named = Current { index: name, ..current.clone() };
+                    let named = Current {
+                        index: name,
+                        ..current.clone()
+                    };
                     opened = rebuild_index(&*disk, &segments, &named, &options, &trouble)?;
                 }
                 (Err(_), Some(trouble)) => {
@@ -114,7 +149,10 @@ struct Parts {
     recovered: Recovered,
 }
 
-#[expect(clippy::too_many_arguments, reason = "everything an engine is made of, once")]
+#[expect(
+    clippy::too_many_arguments,
+    reason = "everything an engine is made of, once"
+)]
 fn assemble(
     disk: Arc<dyn Disk>,
     options: Options,
@@ -189,7 +227,8 @@ fn replace_file(disk: &dyn Disk, temporary: &str, name: &str, bytes: &[u8]) -> R
     let file = disk.create(Path::new(temporary)).map_err(failed)?;
     file.write_all_at(bytes, 0).map_err(failed)?;
     file.sync_all().map_err(failed)?;
-    disk.rename(Path::new(temporary), Path::new(name)).map_err(failed)?;
+    disk.rename(Path::new(temporary), Path::new(name))
+        .map_err(failed)?;
     disk.sync_directory(root()).map_err(failed)
 }
 
@@ -260,7 +299,10 @@ fn index_name(number: u32) -> String {
 
 /// The name of the next index directory.
 fn next_name(name: &str) -> String {
-    let number = name.rsplit('-').next().and_then(|number| number.parse::<u32>().ok());
+    let number = name
+        .rsplit('-')
+        .next()
+        .and_then(|number| number.parse::<u32>().ok());
     index_name(number.unwrap_or(0).wrapping_add(1).max(1))
 }
 
@@ -393,7 +435,13 @@ impl Engine {
             database: self.database,
             index: self.index.name(),
         };
-        let opened = rebuild_index(&*self.disk, &self.segments, &current, &self.options, trouble)?;
+        let opened = rebuild_index(
+            &*self.disk,
+            &self.segments,
+            &current,
+            &self.options,
+            trouble,
+        )?;
         checkpointer.index_hash = opened.hash;
         let path = self.disk.index_directory(&opened.name);
         self.index.replace(opened.index, opened.name, path);

@@ -68,7 +68,10 @@ impl Survey {
                 keep_newer(self.sessions.entry(*digest), Newest::of(entry, *generation));
             }
             Identity::Retired(digest) => {
-                keep_newer(self.retired.entry(*digest), Newest::of(entry, Generation(0)));
+                keep_newer(
+                    self.retired.entry(*digest),
+                    Newest::of(entry, Generation(0)),
+                );
             }
             Identity::Page(generation, number, lower) => {
                 let newest = Newest::of(entry, *generation);
@@ -141,7 +144,9 @@ pub(super) fn fill(
             sequence: newest.sequence,
             number: *number,
         };
-        let row_hash = row.hash(&page_key(*generation, lower)).map_err(|_| undecodable())?;
+        let row_hash = row
+            .hash(&page_key(*generation, lower))
+            .map_err(|_| undecodable())?;
         let sum = found.entry(*generation).or_default();
         *sum = (sum.0.saturating_add(1), sum.1.wrapping_add(row_hash));
         index.put_page(*generation, lower, &row)?;
@@ -206,10 +211,7 @@ pub(super) fn catch_up(index: &Index, segments: &Segments, footer: &Footer) -> R
     for entry in &footer.entries {
         match (&entry.identity, entry.kind) {
             (Identity::Session(digest, generation), Kind::Image) => {
-                let row = session_row(
-                    segments,
-                    &Newest::of(entry, *generation),
-                )?;
+                let row = session_row(segments, &Newest::of(entry, *generation))?;
                 let old = index.session(digest)?;
                 index.put_session(digest, &row)?;
                 if let Some(old) = old

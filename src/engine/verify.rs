@@ -33,7 +33,9 @@ impl Engine {
         let checkpointer = self.checkpointer.lock();
         let mut counts = Counts::default();
         let footers = self.segments.scan(progress)?;
-        if footers.last().map(|(_, footer)| footer) != checkpointer.footer.as_ref().map(|(_, footer)| footer) {
+        if footers.last().map(|(_, footer)| footer)
+            != checkpointer.footer.as_ref().map(|(_, footer)| footer)
+        {
             return Err(self.index_damage(&Trouble::new("the last batch is not the last footer")));
         }
         for (_, footer) in &footers {
@@ -44,7 +46,9 @@ impl Engine {
             }
         }
         let index = self.index.get();
-        let summary = index.check().map_err(|trouble| self.index_damage(&trouble))?;
+        let summary = index
+            .check()
+            .map_err(|trouble| self.index_damage(&trouble))?;
         if summary.hash != checkpointer.index_hash {
             return Err(self.index_damage(&Trouble::new("its hash is not the footer's")));
         }
@@ -62,10 +66,12 @@ impl Engine {
                     let trouble = Trouble::new("two sessions share a generation");
                     return Err(self.index_damage(&trouble));
                 }
-                self.verify_session(*digest, row, &mut counts).map_err(|setback| match setback {
-                    Setback::Error(error) => error,
-                    Setback::Index(trouble) => self.index_damage(&trouble),
-                })?;
+                self.verify_session(*digest, row, &mut counts).map_err(
+                    |setback| match setback {
+                        Setback::Error(error) => error,
+                        Setback::Index(trouble) => self.index_damage(&trouble),
+                    },
+                )?;
             }
         }
         Ok(counts)
@@ -96,7 +102,7 @@ impl Engine {
         loop {
             let pages = self.index.get().pages(record.generation, &from, 256)?;
             let Some((last, _)) = pages.last() else { break };
-            from = super::after(last);
+            from = [last, "\0"].concat();
             for (lower, row) in &pages {
                 keys += self.verify_page(record.generation, &mut fence, lower, row)?;
                 counts.pages += 1;
@@ -121,7 +127,11 @@ impl Engine {
     ) -> Result<u64, Setback> {
         let (head, page) = self.segments.read_page(row.location)?;
         let tiles = fence.as_deref() == Some(lower);
-        if !tiles || head.generation != generation || &*head.lower != lower || head.number != row.number {
+        if !tiles
+            || head.generation != generation
+            || &*head.lower != lower
+            || head.number != row.number
+        {
             return Err(Trouble::new("a session's pages do not tile").into());
         }
         *fence = head.upper;

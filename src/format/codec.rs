@@ -134,7 +134,13 @@ pub(crate) fn unseal<'a, T: Deserialize<'a>>(
         .ok()
         .and_then(|length| bytes.get(SEAL_BYTES..)?.get(..length))
         .ok_or(damaged.clone())?;
-    if checksum(&[magic, &version.to_le_bytes(), &length.to_le_bytes(), payload]) != crc {
+    if checksum(&[
+        magic,
+        &version.to_le_bytes(),
+        &length.to_le_bytes(),
+        payload,
+    ]) != crc
+    {
         return Err(damaged);
     }
     if version != VERSION {

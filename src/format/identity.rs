@@ -57,7 +57,9 @@ number!(
 );
 
 /// Nanoseconds since the Unix epoch.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize)]
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize,
+)]
 pub(crate) struct Timestamp(pub(crate) u64);
 
 impl From<SystemTime> for Timestamp {
@@ -74,7 +76,11 @@ pub(crate) struct DatabaseId(pub(crate) [u8; 16]);
 
 impl fmt::Debug for DatabaseId {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(formatter, "DatabaseId({:032x})", u128::from_be_bytes(self.0))
+        write!(
+            formatter,
+            "DatabaseId({:032x})",
+            u128::from_be_bytes(self.0)
+        )
     }
 }
 

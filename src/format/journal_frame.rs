@@ -62,7 +62,9 @@ pub(crate) fn finish(
     let length = u32::try_from(payload.len()).map_err(|_| malformed.clone())?;
     let crc = frame_checksum(place, length, sequence, synced_through, payload);
     let size = frame_bytes(payload.len());
-    let head = buffer.get_mut(start..payload_start).ok_or(malformed.clone())?;
+    let head = buffer
+        .get_mut(start..payload_start)
+        .ok_or(malformed.clone())?;
     let fields = [
         length.to_le_bytes().as_slice(),
         &crc.to_le_bytes(),

@@ -175,7 +175,10 @@ impl Page {
     }
 
     fn entry_start(&self, index: usize) -> Option<usize> {
-        let slot = index.checked_mul(SLOT)?.checked_add(4)?.checked_add(self.body)?;
+        let slot = index
+            .checked_mul(SLOT)?
+            .checked_add(4)?
+            .checked_add(self.body)?;
         (read_u32(&self.raw, slot)? as usize).checked_add(self.body)
     }
 

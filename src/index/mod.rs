@@ -12,7 +12,6 @@ mod guard;
 mod rows;
 mod scan;
 
-
 pub(crate) use files::{mark, matches, set_aside};
-pub(crate) use guard::{Outcome, Trouble};
-pub(crate) use rows::{Index, Put, Swept};
+pub(crate) use guard::Trouble;
+pub(crate) use rows::Index;

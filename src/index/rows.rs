@@ -105,9 +105,10 @@ impl Index {
         row: &SessionRow,
     ) -> Outcome<Put<SessionRow>> {
         let old = self.session(digest)?;
-        if let Some(old) = old.as_ref().filter(|old| {
-            !is_newer((row.sequence, row.location), (old.sequence, old.location))
-        }) {
+        if let Some(old) = old
+            .as_ref()
+            .filter(|old| !is_newer((row.sequence, row.location), (old.sequence, old.location)))
+        {
             return Ok(Put::Kept(old.clone()));
         }
         let bytes = row.encode().map_err(Trouble::new)?;
@@ -198,9 +199,9 @@ impl Index {
     ) -> Outcome<Put<PageRow>> {
         let key = page_key(generation, lower);
         let old = self.page(&key)?;
-        if let Some(old) = old.filter(|old| {
-            !is_newer((row.sequence, row.location), (old.sequence, old.location))
-        }) {
+        if let Some(old) =
+            old.filter(|old| !is_newer((row.sequence, row.location), (old.sequence, old.location)))
+        {
             return Ok(Put::Kept(old));
         }
         let bytes = row.encode().map_err(Trouble::new)?;

@@ -39,12 +39,16 @@ impl Index {
                 if let RowContent::Whole { table, .. } = &row.content
                     && sums != (table.pages, table.hash)
                 {
-                    return Err(Trouble::new("a session's page rows are not what its row says"));
+                    return Err(Trouble::new(
+                        "a session's page rows are not what its row says",
+                    ));
                 }
             }
         }
         let dead: HashSet<Generation> = self.dead_generations(usize::MAX)?.into_iter().collect();
-        let orphans = found.into_keys().filter(|generation| !dead.contains(generation));
+        let orphans = found
+            .into_keys()
+            .filter(|generation| !dead.contains(generation));
         summary.orphans = orphans.collect();
         Ok(summary)
     }

@@ -132,7 +132,9 @@ fn begin_next(shared: &Shared) -> Result<Slot> {
         shared.options.rename(spare, number)?;
         let file = shared.options.open(number)?;
         let path = shared.options.path(number);
-        let length = file.length().map_err(|error| Error::io("read", &path, error))?;
+        let length = file
+            .length()
+            .map_err(|error| Error::io("read", &path, error))?;
         allocated = length.min(shared.options.segment_bytes);
         file
     } else {

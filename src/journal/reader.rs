@@ -72,13 +72,19 @@ pub(crate) fn recover(
     walk.run()?;
     let used = &recovered.files;
     let is_used = |number: &JournalNumber| used.iter().any(|(used, _)| used == number);
-    recovered.stale = numbers.into_iter().filter(|number| !is_used(number)).collect();
+    recovered.stale = numbers
+        .into_iter()
+        .filter(|number| !is_used(number))
+        .collect();
     if recovered.declaration.batch > last_batch {
         let path = options.path(recovered.highest);
         return Err(Error::corrupted(
             &path,
             0,
-            format_args!("batch {} is missing from the segments", recovered.declaration.batch),
+            format_args!(
+                "batch {} is missing from the segments",
+                recovered.declaration.batch
+            ),
         ));
     }
     Ok(recovered)
@@ -92,7 +98,8 @@ fn read_headers(options: &JournalOptions, numbers: &[JournalNumber]) -> Result<V
         let path = options.path(number);
         let file = options.open(number)?;
         let failed = |error| Error::io("read", &path, error);
-        file.sync_all().map_err(|error| Error::io("sync", &path, error))?;
+        file.sync_all()
+            .map_err(|error| Error::io("sync", &path, error))?;
         let length = file.length().map_err(failed)?;
         if length < JOURNAL_HEADER_BYTES as u64 {
             continue;
@@ -101,7 +108,11 @@ fn read_headers(options: &JournalOptions, numbers: &[JournalNumber]) -> Result<V
         file.read_exact_at(&mut bytes, 0).map_err(failed)?;
         match JournalHeader::decode(&bytes) {
             Ok(header) if header.database != options.database => {
-                return Err(Error::corrupted(&path, 0, "the file is of another database"));
+                return Err(Error::corrupted(
+                    &path,
+                    0,
+                    "the file is of another database",
+                ));
             }
             // A recycled file keeps its old header until it is used.
             Ok(header) if header.number == number => files.push(File { number, header }),
@@ -123,9 +134,9 @@ fn read_headers(options: &JournalOptions, numbers: &[JournalNumber]) -> Result<V
 fn chain(mut files: Vec<File>) -> Vec<File> {
     let mut chain: Vec<File> = Vec::new();
     while let Some(file) = files.pop() {
-        let follows = chain.last().is_none_or(|next| {
-            next.header.previous.map(|(number, _)| number) == Some(file.number)
-        });
+        let follows = chain
+            .last()
+            .is_none_or(|next| next.header.previous.map(|(number, _)| number) == Some(file.number));
         if follows {
             chain.push(file);
         }
@@ -195,15 +206,19 @@ impl Walk<'_> {
         Ok(false)
     }
 
-    fn take(&mut self, number: JournalNumber, offset: usize, frame: &JournalFrame<'_>) -> Result<()> {
+    fn take(
+        &mut self,
+        number: JournalNumber,
+        offset: usize,
+        frame: &JournalFrame<'_>,
+    ) -> Result<()> {
         let payload = Payload::decode(frame.payload)
             .map_err(|malformed| self.damage(number, offset, malformed))?;
         if let Payload::Checkpointed(declaration) = payload {
             self.declare(declaration);
         }
         if frame.sequence > self.after {
-            self.recovered.live_bytes =
-                self.recovered.live_bytes.saturating_add(frame.size as u64);
+            self.recovered.live_bytes = self.recovered.live_bytes.saturating_add(frame.size as u64);
             (self.apply)(frame.sequence, payload)?;
         }
         self.expected = self.expected.next();
@@ -246,7 +261,8 @@ impl Walk<'_> {
 
     /// The same in later files whose header is damaged.
     fn check_headless(&self, number: JournalNumber, offset: usize) -> Result<()> {
-        let in_chain = |number: &JournalNumber| self.chain.iter().any(|file| file.number == *number);
+        let in_chain =
+            |number: &JournalNumber| self.chain.iter().any(|file| file.number == *number);
         for later in self.options.numbers()? {
             if later > number && !in_chain(&later) {
                 let bytes = self.read(later)?;

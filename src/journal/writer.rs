@@ -170,7 +170,9 @@ impl Shared {
             tail.failure = None;
             self.allocate.notify_one();
             self.allocated.wait(&mut tail);
-            if !tail.fits(bytes) && let Some(error) = tail.failure.take() {
+            if !tail.fits(bytes)
+                && let Some(error) = tail.failure.take()
+            {
                 return Err(error);
             }
         }
@@ -199,9 +201,11 @@ impl Journal {
         let bytes = encode_header(&header, &path)?;
         let first = allocator::first_step(options.segment_bytes);
         let failed = |error| Error::io("write", &path, error);
-        file.write_all_at(&vec![0; usize::try_from(first).unwrap_or(0)], 0).map_err(failed)?;
+        file.write_all_at(&vec![0; usize::try_from(first).unwrap_or(0)], 0)
+            .map_err(failed)?;
         file.write_all_at(&bytes, 0).map_err(failed)?;
-        file.sync_all().map_err(|error| Error::io("sync", &path, error))?;
+        file.sync_all()
+            .map_err(|error| Error::io("sync", &path, error))?;
         options.sync_directory()?;
         // With the new header on disk what was cut can go.
         for stale in recovered.stale {
@@ -270,7 +274,9 @@ impl Journal {
 
     /// The longest payload that a frame can carry.
     pub(crate) fn max_payload(&self) -> u64 {
-        self.shared.max_frame().saturating_sub(2 * HEAD_BYTES as u64)
+        self.shared
+            .max_frame()
+            .saturating_sub(2 * HEAD_BYTES as u64)
     }
 
     /// Appends a frame; touches memory only.
@@ -343,7 +349,8 @@ impl Journal {
             declaration: tail.declaration,
         };
         let bytes = encode_header(&header, &self.shared.options.path(next.number))?;
-        tail.full.push_back((tail.current.number, tail.position.sequence));
+        tail.full
+            .push_back((tail.current.number, tail.position.sequence));
         tail.pending.push_back(Chunk {
             number: next.number,
             file: Arc::clone(&next.file),
@@ -368,7 +375,11 @@ impl Journal {
 
     /// Declares a committed batch, durably, and then recycles the files that
     /// it made unnecessary (9).
-    pub(crate) fn declare(&self, batch: crate::format::identity::Batch, at: Position) -> Result<()> {
+    pub(crate) fn declare(
+        &self,
+        batch: crate::format::identity::Batch,
+        at: Position,
+    ) -> Result<()> {
         let declaration = Declaration {
             batch,
             through: at.sequence,

@@ -81,17 +81,17 @@ impl Segments {
         }
         let kept = found.as_ref().map(|(location, _)| *location);
         segments.cut(&numbers, kept)?;
-        segments.tail.lock().batch =
-            found.as_ref().map_or(Batch(0), |(_, footer)| footer.batch);
+        segments.tail.lock().batch = found.as_ref().map_or(Batch(0), |(_, footer)| footer.batch);
         Ok((segments, found))
     }
 
     /// The numbers of the files there are, ascending.
     pub(super) fn numbers(&self) -> Result<Vec<SegmentNumber>> {
         let directory = Path::new(DIRECTORY);
-        let names = self.options.disk.list(directory).map_err(|error| {
-            Error::io("list", &self.options.disk.root().join(directory), error)
-        })?;
+        let names =
+            self.options.disk.list(directory).map_err(|error| {
+                Error::io("list", &self.options.disk.root().join(directory), error)
+            })?;
         let numbers = names
             .iter()
             .filter_map(|name| name.strip_suffix(".seg")?.parse().ok().map(SegmentNumber));
@@ -159,9 +159,10 @@ impl Segments {
 
     pub(super) fn sync_directory(&self) -> Result<()> {
         let directory = Path::new(DIRECTORY);
-        self.options.disk.sync_directory(directory).map_err(|error| {
-            Error::io("sync", &self.options.disk.root().join(directory), error)
-        })
+        self.options
+            .disk
+            .sync_directory(directory)
+            .map_err(|error| Error::io("sync", &self.options.disk.root().join(directory), error))
     }
 
     /// An open file.
@@ -184,7 +185,11 @@ impl Segments {
     /// Creates a file with its header. Not synced.
     pub(super) fn create(&self, number: SegmentNumber) -> Result<Arc<dyn DiskFile>> {
         let failed = |error| Error::io("create", &self.path(number), error);
-        let file = self.options.disk.create(&relative(number)).map_err(failed)?;
+        let file = self
+            .options
+            .disk
+            .create(&relative(number))
+            .map_err(failed)?;
         let header = SegmentHeader {
             database: self.options.database,
             number,
@@ -202,9 +207,11 @@ impl Segments {
         let path = self.path(number);
         let head = bytes.get(..SEGMENT_HEADER_BYTES).unwrap_or(bytes);
         match SegmentHeader::decode(head) {
-            Ok(header) if header.database != self.options.database => {
-                Err(Error::corrupted(&path, 0, "the file is of another database"))
-            }
+            Ok(header) if header.database != self.options.database => Err(Error::corrupted(
+                &path,
+                0,
+                "the file is of another database",
+            )),
             Ok(header) => Ok(header.number == number),
             Err(Malformed::Version(found)) => Err(Error::Version {
                 path,

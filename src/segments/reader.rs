@@ -83,7 +83,9 @@ impl Segments {
         let frame = segment_frame::parse(&raw, 0, self.place(location))
             .filter(|frame| frame.kind == kind && frame.length == raw.len())
             .ok_or_else(|| self.damaged(location, &WRONG))?;
-        let head = frame.head().map_err(|malformed| self.damaged(location, &malformed))?;
+        let head = frame
+            .head()
+            .map_err(|malformed| self.damaged(location, &malformed))?;
         let body = frame.body;
         Ok((raw.into(), body, head))
     }
@@ -93,9 +95,10 @@ impl Segments {
         let mut raw = vec![0; location.length as usize];
         match file.read_exact_at(&mut raw, location.offset.into()) {
             Ok(()) => Ok(raw),
-            Err(error) if error.kind() == std::io::ErrorKind::UnexpectedEof => {
-                Err(self.damaged(location, &Malformed::Damaged("the file ends within the frame")))
-            }
+            Err(error) if error.kind() == std::io::ErrorKind::UnexpectedEof => Err(self.damaged(
+                location,
+                &Malformed::Damaged("the file ends within the frame"),
+            )),
             Err(error) => Err(Error::io("read", &self.path(location.segment), error)),
         }
     }

@@ -47,7 +47,12 @@ struct Walk<'b> {
 }
 
 impl<'b> Walk<'b> {
-    fn new(segments: &Segments, number: SegmentNumber, bytes: &'b [u8], footers_only: bool) -> Self {
+    fn new(
+        segments: &Segments,
+        number: SegmentNumber,
+        bytes: &'b [u8],
+        footers_only: bool,
+    ) -> Self {
         Self {
             bytes,
             offset: SEGMENT_HEADER_BYTES,
@@ -77,7 +82,9 @@ impl<'b> Walk<'b> {
             self.offset = offset.saturating_add(frame_bytes(frame.length));
             return Some(self.step(offset, Some(frame)));
         }
-        if self.footers_only && let Some(end) = self.claimed_end(offset) {
+        if self.footers_only
+            && let Some(end) = self.claimed_end(offset)
+        {
             self.offset = end;
             return Some(self.step(offset, None));
         }
@@ -161,7 +168,9 @@ impl Segments {
 
     fn check_order(&self, footers: &[(Location, Footer)]) -> Result<()> {
         for pair in footers.windows(2) {
-            let [(_, earlier), (location, later)] = pair else { continue };
+            let [(_, earlier), (location, later)] = pair else {
+                continue;
+            };
             if later.batch != earlier.batch.next() {
                 return Err(Error::corrupted(
                     &self.path(location.segment),
@@ -185,7 +194,12 @@ impl Segments {
                 .flat_map(|(_, footer)| &footer.entries)
                 .map(|entry| entry.location)
                 .filter(|location| location.segment == *number)
-                .map(|location| (location.offset as usize, frame_bytes(location.length as usize)))
+                .map(|location| {
+                    (
+                        location.offset as usize,
+                        frame_bytes(location.length as usize),
+                    )
+                })
                 .filter(|(offset, length)| offset >= start && offset + length <= *end)
                 .map(|(_, length)| length)
                 .sum();

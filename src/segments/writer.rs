@@ -254,7 +254,8 @@ impl BatchWriter {
         }
         let file = self.segments.file(self.segment)?;
         let failed = |error| Error::io("write", &self.segments.path(self.segment), error);
-        file.write_all_at(&self.buffer, self.buffer_offset.into()).map_err(failed)?;
+        file.write_all_at(&self.buffer, self.buffer_offset.into())
+            .map_err(failed)?;
         self.unsynced.insert(self.segment, file);
         self.buffer_offset = self.offset;
         self.buffer.clear();

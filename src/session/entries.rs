@@ -5,10 +5,11 @@ use std::ops::Deref;
 
 use serde::de::DeserializeOwned;
 
-use crate::engine::Stored;
-use crate::error::{Error, Result};
-use crate::format::value;
-use crate::session::Session;
+use super::Session;
+use super::stored::{decode, decode_bytes};
+use super::transaction::Transaction;
+use crate::engine::{Chunk, Stored};
+use crate::error::Result;
 
 /// Raw bytes of a value, shared with the cache they came from.
 #[derive(Debug, Clone)]
@@ -17,10 +18,7 @@ pub struct ValueBytes(Stored);
 impl ValueBytes {
     /// The raw bytes in a stored value.
     pub(crate) fn from_stored(key: &str, stored: &Stored) -> Result<Self> {
-        match value::raw(stored) {
-            Ok(bytes) => Ok(Self(stored.skip(stored.len().saturating_sub(bytes.len())))),
-            Err(error) => Err(decode_error(key, error)),
-        }
+        decode_bytes(key, stored).map(Self)
     }
 }
 
@@ -35,18 +33,6 @@ impl Deref for ValueBytes {
 impl AsRef<[u8]> for ValueBytes {
     fn as_ref(&self) -> &[u8] {
         self
-    }
-}
-
-/// A stored value as a type.
-pub(crate) fn decode<T: DeserializeOwned>(key: &str, stored: &Stored) -> Result<T> {
-    value::decode(stored).map_err(|error| decode_error(key, error))
-}
-
-fn decode_error(key: &str, error: value::ValueError) -> Error {
-    Error::Decode {
-        key: key.to_owned(),
-        source: Box::new(error),
     }
 }
 
@@ -87,22 +73,38 @@ impl Entry {
     }
 }
 
+/// What is walked.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Walked<'s> {
+    Session(&'s Session),
+    Transaction(&'s Transaction<'s>),
+}
+
+impl Walked<'_> {
+    fn chunk(self, from: &str) -> Result<Chunk> {
+        match self {
+            Self::Session(session) => session.chunk(from),
+            Self::Transaction(transaction) => transaction.chunk(from),
+        }
+    }
+}
+
 /// An iteration over a session, in UTF-8 byte order of the keys.
 ///
 /// It holds no lock: keys that nobody touches meanwhile come exactly once,
 /// changed ones at most once. A flush elsewhere ends it with one
-/// [`Error::SessionGone`].
+/// [`Error::SessionGone`](crate::Error::SessionGone).
 #[derive(Debug)]
 pub struct Iter<'s> {
-    session: &'s Session,
+    walked: Walked<'s>,
     ready: VecDeque<Entry>,
     next: Option<String>,
 }
 
 impl<'s> Iter<'s> {
-    pub(crate) fn new(session: &'s Session) -> Result<Self> {
+    pub(crate) fn new(walked: Walked<'s>) -> Result<Self> {
         let mut iter = Self {
-            session,
+            walked,
             ready: VecDeque::new(),
             next: Some(String::new()),
         };
@@ -115,9 +117,10 @@ impl<'s> Iter<'s> {
             let Some(from) = self.next.take() else {
                 break;
             };
-            let chunk = self.session.chunk(&from)?;
+            let chunk = self.walked.chunk(&from)?;
             let entries = chunk.entries.into_iter();
-            self.ready.extend(entries.map(|(key, held)| Entry::new(key, held.value)));
+            self.ready
+                .extend(entries.map(|(key, held)| Entry::new(key, held.value)));
             self.next = chunk.next;
         }
         Ok(())

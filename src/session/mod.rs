@@ -1,0 +1,221 @@
+//! A session: what a request handler holds.
+//!
+//! Owns: the handle, the values it passes in and out, and the waiting.
+//! Promises: a write waits for the disk with no lock held; an answer is not
+//! given before what it depends on is on disk (7).
+//! Refuses: to be used within one of its own closures.
+
+mod entries;
+mod keys;
+mod reads;
+mod stored;
+mod transaction;
+mod whole;
+
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use crate::database::{Committed, Database};
+use crate::engine::{Bound, Chunk, Draft, Engine, Held, Inside, SessionCell};
+use crate::error::{Error, Result};
+use crate::format::identity::Sequence;
+use crate::session_id::SessionId;
+
+pub use entries::{Entry, Iter, Keys, ValueBytes};
+pub use transaction::Transaction;
+
+/// A handle of one session: its keys, and its end.
+///
+/// Handles of one session, in any number of threads, see each other's writes
+/// at once. [`flush`](Self::flush), [`cycle_id`](Self::cycle_id) and
+/// [`destroy`](Self::destroy) take `&mut self`, so that nobody who shares a
+/// handle follows a logout onto the new ID; every other handle gets
+/// [`Error::SessionGone`] from then on.
+///
+/// Keys have 1 to [`MAX_KEY_BYTES`](crate::MAX_KEY_BYTES) bytes, values are
+/// what serde can describe, at most
+/// [`MAX_VALUE_BYTES`](crate::MAX_VALUE_BYTES) encoded.
+///
+/// Every operation may fail with `Closed` after a
+/// [`Database::close`], with `Reentrant` inside a closure of the same
+/// database, with `Poisoned` after a failed write to disk, with `Io` and
+/// `Corrupted` where it has to read a file. Writes may also fail with
+/// `StorageFull`, and then changed nothing.
+///
+/// Dropping a handle neither waits for its writes nor discards them.
+#[derive(Debug)]
+pub struct Session {
+    database: Database,
+    id: SessionId,
+    bound: Bound,
+    /// The journal frame of the last write of this handle.
+    written: AtomicU64,
+}
+
+impl Session {
+    /// A session that exists nowhere but in its handle.
+    pub(crate) fn unborn(database: Database, id: SessionId) -> Self {
+        Self::new(database, id, Engine::unborn(id.digest()))
+    }
+
+    /// A handle that no operation works on.
+    pub(crate) fn dead(database: Database, id: SessionId) -> Self {
+        Self::new(database, id, Engine::gone(id.digest()))
+    }
+
+    /// A session that exists.
+    pub(crate) fn bound(database: Database, id: SessionId, cell: SessionCell) -> Self {
+        let digest = id.digest();
+        Self::new(database, id, Bound { digest, cell })
+    }
+
+    fn new(database: Database, id: SessionId, bound: Bound) -> Self {
+        Self {
+            database,
+            id,
+            bound,
+            written: AtomicU64::new(0),
+        }
+    }
+
+    /// The session's ID: the secret for the cookie.
+    ///
+    /// ```
+    /// # let db = sessiondb::Database::temporary()?;
+    /// let session = db.create_session();
+    /// let cookie = format!("session={}; HttpOnly; Secure; SameSite=Lax", session.id());
+    /// # assert_eq!(cookie.len(), 62);
+    /// # Ok::<(), sessiondb::Error>(())
+    /// ```
+    #[must_use]
+    pub fn id(&self) -> SessionId {
+        self.id
+    }
+
+    fn engine(&self) -> &Engine {
+        self.database.engine()
+    }
+
+    /// Runs all operations of `work` as one transaction and returns what it
+    /// returned, once that is as durable as the handle promises.
+    fn write<T, E: From<Error>>(
+        &self,
+        bytes: usize,
+        work: impl FnOnce(&mut Transaction<'_>) -> Result<T, E>,
+    ) -> Result<T, E> {
+        let engine = self.engine();
+        let mut reservation = engine.admit(bytes as u64)?;
+        let outcome = {
+            let _writer = self.bound.cell.writer.lock();
+            // Also for our own operations: a value's `Serialize` and
+            // `Deserialize` are the caller's code.
+            let inside = Inside::enter(engine);
+            let draft = Draft::new(engine, &self.bound.cell, self.bound.digest);
+            let outcome = draft.map_err(E::from).and_then(|draft| {
+                let mut transaction = Transaction::new(draft);
+                let value = work(&mut transaction)?;
+                Ok((value, transaction.into_draft()))
+            });
+            drop(inside);
+            outcome.and_then(|(value, draft)| {
+                let sequence = engine.commit(draft, &mut reservation)?;
+                Ok((value, sequence))
+            })
+        };
+        drop(reservation);
+        match outcome {
+            Ok((value, Some(sequence))) => {
+                self.settle(sequence)?;
+                Ok(value)
+            }
+            Ok((value, None)) => {
+                self.observe()?;
+                Ok(value)
+            }
+            Err(error) => {
+                self.observe()?;
+                Err(error)
+            }
+        }
+    }
+
+    /// A write of this handle is in the journal.
+    fn settle(&self, sequence: Sequence) -> Result<()> {
+        self.written.fetch_max(sequence.0, Ordering::AcqRel);
+        self.engine().settle(sequence, self.database.durable())
+    }
+
+    /// The answer depends on everything that was written to the session.
+    fn observe(&self) -> Result<()> {
+        let last = self.bound.cell.last();
+        self.engine().observe(last, self.database.durable())
+    }
+
+    /// A key's value as it stands.
+    fn find(&self, key: &str) -> Result<Option<Held>> {
+        let engine = self.engine();
+        engine.check()?;
+        let found = engine.find(&self.bound.cell, self.bound.digest, key);
+        self.observe()?;
+        found
+    }
+
+    /// The next entries from `from` on.
+    fn chunk(&self, from: &str) -> Result<Chunk> {
+        let engine = self.engine();
+        engine.check()?;
+        let chunk = engine.entries(&self.bound.cell, self.bound.digest, from);
+        self.observe()?;
+        chunk
+    }
+
+    fn last_written(&self) -> Sequence {
+        Sequence(self.written.load(Ordering::Acquire))
+    }
+
+    /// Waits until everything this handle wrote so far is on disk. With
+    /// `Immediate` durability it is, and this costs nothing.
+    ///
+    /// ```
+    /// # use std::time::Duration;
+    /// # use sessiondb::{Database, Durability};
+    /// # let db = Database::temporary()?;
+    /// let quick = db.with_durability(Durability::Deferred {
+    ///     sync_within: Duration::from_millis(100),
+    /// });
+    /// let session = quick.create_session();
+    /// session.set("user", "ada")?;
+    /// session.set("role", "admin")?;
+    /// session.commit()?;   // one fsync for both, before the cookie is sent
+    /// # Ok::<(), sessiondb::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// `Poisoned` when it is not known whether they are; `Closed`,
+    /// `Reentrant`.
+    pub fn commit(&self) -> Result<()> {
+        self.engine().check()?;
+        self.engine().journal.wait(self.last_written())
+    }
+
+    /// The same as a future, `'static` and `Send`: it may outlive the handle.
+    /// Dropping it cancels nothing.
+    pub fn committed(&self) -> Committed {
+        self.database.committed_through(self.last_written())
+    }
+
+    /// Whether a read would do without the disk, as far as can be known
+    /// beforehand: for async servers that move what may block elsewhere.
+    ///
+    /// ```
+    /// # let db = sessiondb::Database::temporary()?;
+    /// let session = db.create_session();
+    /// session.set("user", "ada")?;
+    /// assert!(session.is_resident());
+    /// # Ok::<(), sessiondb::Error>(())
+    /// ```
+    #[must_use]
+    pub fn is_resident(&self) -> bool {
+        self.engine().is_resident(&self.bound.cell)
+    }
+}
