@@ -65,6 +65,8 @@ pub(crate) struct JournalHeader {
     pub(crate) number: JournalNumber,
     /// The sequence of its first frame.
     pub(crate) first: Sequence,
+    /// Every frame up to this one was on disk when the header was written.
+    pub(crate) synced_through: Sequence,
     /// The file before, and where its frames end: what lies behind that end
     /// was cut and must not revive. None at the start of the journal.
     pub(crate) previous: Option<(JournalNumber, u64)>,

@@ -29,6 +29,9 @@ pub(crate) enum Kind {
     Page,
     /// A session is gone.
     SessionTombstone,
+    /// A session could not be merged, because what it was merged with is
+    /// damaged: what it holds is not known any more.
+    SessionDamage,
     /// A page is gone: its neighbour took over its keys.
     PageTombstone,
     /// An ID must not come alive again.
@@ -46,6 +49,7 @@ impl Kind {
             Self::PageTombstone => 4,
             Self::Retirement => 5,
             Self::Footer => 6,
+            Self::SessionDamage => 7,
         }
     }
 
@@ -57,6 +61,7 @@ impl Kind {
             Self::PageTombstone,
             Self::Retirement,
             Self::Footer,
+            Self::SessionDamage,
         ]
         .into_iter()
         .find(|kind| kind.number() == number)
@@ -91,6 +96,18 @@ pub(crate) struct PageHead {
     pub(crate) lower: Box<str>,
     /// The first key of the next page.
     pub(crate) upper: Option<Box<str>>,
+}
+
+/// The head of a session's damage: reading the session is an error until it
+/// is flushed or destroyed.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct SessionDamage {
+    /// The session.
+    pub(crate) digest: SessionDigest,
+    /// Its generation.
+    pub(crate) generation: Generation,
+    /// The batch that made it.
+    pub(crate) sequence: Batch,
 }
 
 /// The head of a session's tombstone.
@@ -133,7 +150,7 @@ pub(crate) struct Retirement {
 /// What a frame is about. Of two frames of one identity the newer one counts.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub(crate) enum Identity {
-    /// An image or a session's tombstone. The generation is beside it, so
+    /// An image, a session's tombstone or its damage. The generation is beside it, so
     /// that pages can be told from garbage even when the image is damaged.
     Session(SessionDigest, Generation),
     /// A page or a page's tombstone, and the first key it may hold.

@@ -239,7 +239,9 @@ impl Walk<'_> {
         }
         for later in self.chain.iter().skip(place.saturating_add(1)) {
             let bytes = self.read(later.number)?;
-            if self.declares_synced(later.number, JOURNAL_HEADER_BYTES, &bytes) {
+            if later.header.synced_through >= self.expected
+                || self.declares_synced(later.number, JOURNAL_HEADER_BYTES, &bytes)
+            {
                 return Err(self.damage(number, offset, "a synced frame is damaged"));
             }
         }

@@ -194,6 +194,8 @@ impl Journal {
             database: options.database,
             number,
             first: recovered.last.next(),
+            // Recovery synced what it read.
+            synced_through: recovered.last,
             previous: recovered.end,
             declaration: recovered.declaration,
         };
@@ -345,6 +347,7 @@ impl Journal {
             database: self.shared.options.database,
             number: next.number,
             first: tail.position.sequence.next(),
+            synced_through: self.shared.commit.synced(),
             previous: Some((tail.current.number, tail.current.offset)),
             declaration: tail.declaration,
         };
