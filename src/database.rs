@@ -171,13 +171,11 @@ impl Database {
     ///
     /// As [`open_session`](Self::open_session).
     pub fn open_token(&self, token: &str) -> Result<Option<Session>> {
-        match token.parse() {
-            Ok(id) => self.open_session(&id),
-            Err(_) => {
-                self.engine().check()?;
-                Ok(None)
-            }
-        }
+        let Ok(id) = token.parse() else {
+            self.engine().check()?;
+            return Ok(None);
+        };
+        self.open_session(&id)
     }
 
     /// Waits until every write of every handle so far is on disk.

@@ -171,6 +171,16 @@ impl Error {
         }
     }
 
+    /// A sync that failed, also one that names a full disk: what is on disk
+    /// is not known any more, and it must not be tried again.
+    pub(crate) fn failed_sync(path: &Path, source: io::Error) -> Self {
+        Self::Io {
+            doing: "sync",
+            path: path.to_path_buf(),
+            source,
+        }
+    }
+
     /// Damage in `path` at `offset`.
     pub(crate) fn corrupted(path: &Path, offset: u64, reason: impl fmt::Display) -> Self {
         Self::Corrupted {

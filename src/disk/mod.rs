@@ -21,6 +21,10 @@ pub(crate) use real::RealDisk;
 pub use simulated::{Crash, Fault, FaultEffect, IndexFate, Operation, SimulatedDisk};
 
 /// Directories, names and files under one root. All paths are relative to it.
+#[expect(
+    clippy::missing_errors_doc,
+    reason = "each method hands up what the operating system said"
+)]
 pub trait Disk: Debug + Send + Sync + 'static {
     /// The root, for messages.
     fn root(&self) -> &Path;
@@ -63,6 +67,10 @@ pub trait DiskLock: Debug + Send + Sync {}
 
 /// An open file. Reads and writes name their offset, so one handle serves
 /// many threads.
+#[expect(
+    clippy::missing_errors_doc,
+    reason = "each method hands up what the operating system said"
+)]
 pub trait DiskFile: Debug + Send + Sync {
     /// Fills `buffer` from `offset`; an error of kind `UnexpectedEof` when the
     /// file ends before.

@@ -16,8 +16,10 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use parking_lot::{Mutex, RwLock};
 
 use super::delta::{Answer, Delta};
-use crate::format::identity::{Batch, Generation, Location, Sequence};
+use crate::format::codec::Malformed;
+use crate::format::identity::{Generation, Location, Sequence};
 use crate::format::record::{PageTable, RowContent, SessionRecord, SessionRow};
+use crate::index::Trouble;
 use crate::session_id::SessionDigest;
 
 /// What is true of a session.
@@ -31,6 +33,9 @@ pub(crate) enum Life {
     Unborn,
     /// It was written.
     Live,
+    /// It exists, but what it holds cannot be read any more. Only its removal
+    /// is possible (15).
+    Damaged,
     /// It was flushed, destroyed or revoked.
     Gone,
 }
@@ -45,38 +50,40 @@ pub(crate) struct Base {
     pub(crate) generation: Generation,
     /// The image.
     pub(crate) location: Location,
-    /// The batch that made the image.
-    pub(crate) sequence: Batch,
     /// Its other pages.
     pub(crate) table: PageTable,
     /// Keys in the base.
     pub(crate) keys: u64,
     /// Bytes of keys and values in the base.
     pub(crate) bytes: u64,
+    /// Whether the image cannot be read.
+    pub(crate) is_damaged: bool,
     /// What its row adds to the hash of the index.
     pub(crate) row_hash: u64,
 }
 
 impl Base {
-    /// The base that a row describes; `None` for a damaged image.
-    pub(crate) fn from_row(
-        digest: SessionDigest,
-        row: &SessionRow,
-    ) -> Option<(Self, SessionRecord)> {
-        let RowContent::Whole { table, record } = &row.content else {
-            return None;
+    /// The base that a row describes.
+    pub(crate) fn from_row(digest: SessionDigest, row: &SessionRow) -> Result<Self, Malformed> {
+        let (table, keys, bytes) = match &row.content {
+            RowContent::Whole { table, record } => (*table, record.keys, record.bytes),
+            RowContent::Damaged { .. } => (PageTable::default(), 0, 0),
         };
-        let base = Self {
+        Ok(Self {
             digest,
-            generation: record.generation,
+            generation: row.generation(),
             location: row.location,
-            sequence: row.sequence,
-            table: *table,
-            keys: record.keys,
-            bytes: record.bytes,
-            row_hash: row.hash(digest).ok()?,
-        };
-        Some((base, record.clone()))
+            table,
+            keys,
+            bytes,
+            is_damaged: matches!(row.content, RowContent::Damaged { .. }),
+            row_hash: row.hash(digest)?,
+        })
+    }
+
+    /// Whether there may be page rows besides the session's own.
+    pub(crate) fn has_pages(&self) -> bool {
+        self.is_damaged || self.table.pages > 0
     }
 }
 
@@ -86,7 +93,7 @@ pub(crate) struct Frozen {
     /// Its ID then.
     pub(crate) digest: SessionDigest,
     /// Whether it was alive then.
-    pub(crate) alive: bool,
+    pub(crate) life: Life,
     /// Its record then.
     pub(crate) record: SessionRecord,
     /// What had changed since the base.
@@ -140,6 +147,37 @@ impl State {
         (base.generation == self.record.generation).then_some(base)
     }
 
+    /// Whether the session is there for its handles.
+    pub(crate) fn exists(&self) -> bool {
+        matches!(self.life, Life::Live | Life::Damaged)
+    }
+
+    /// Takes in what the index says about the session.
+    pub(crate) fn load(&mut self, row: Option<SessionRow>) -> Result<(), Trouble> {
+        let Some(row) = row else {
+            self.life = Life::Absent;
+            return Ok(());
+        };
+        self.base = Some(Base::from_row(self.digest, &row).map_err(Trouble::new)?);
+        match row.content {
+            RowContent::Whole { record, .. } => {
+                self.record = record;
+                self.life = Life::Live;
+            }
+            RowContent::Damaged { generation } => self.damage(generation),
+        }
+        Ok(())
+    }
+
+    /// What the session holds is not known any more.
+    pub(crate) fn damage(&mut self, generation: Generation) {
+        self.record = SessionRecord {
+            generation,
+            ..SessionRecord::default()
+        };
+        self.life = Life::Damaged;
+    }
+
     /// Called under the freeze guard before a change: sets aside what was
     /// changed before the freeze (10), and tells whether the cell has to be
     /// listed as changed in this epoch.
@@ -160,7 +198,7 @@ impl State {
         self.changed_in = 0;
         self.frozen = Some(Arc::new(Frozen {
             digest: self.digest,
-            alive: self.life == Life::Live,
+            life: self.life,
             record: self.record.clone(),
             delta: std::mem::take(&mut self.active),
             hidden: std::mem::take(&mut self.hidden),

@@ -12,12 +12,14 @@
 use std::sync::Arc;
 
 use super::Engine;
-use super::cell::{Base, Cell, Frozen};
+use super::cell::{Base, Cell, Frozen, Life};
 use super::lookup::Setback;
 use super::merge::{Merge, Merged, Step};
 use crate::error::{Error, Result};
 use crate::format::identity::{Batch, Generation, Location, Timestamp};
+use crate::format::record::{RowContent, SessionRow};
 use crate::format::segment_frame::Footer;
+use crate::index::Trouble;
 use crate::journal::Position;
 use crate::segments::BatchWriter;
 use crate::session_id::SessionDigest;
@@ -209,7 +211,8 @@ impl Engine {
         if let Some(old) = old {
             *hash = hash.wrapping_sub(old.row_hash);
         }
-        if !frozen.alive {
+        let is_there = matches!(frozen.life, Life::Live | Life::Damaged);
+        if !is_there {
             let Some(old) = old else {
                 return Ok(Vec::new());
             };
@@ -221,7 +224,18 @@ impl Engine {
             let dead = if moved { Generation(0) } else { old.generation };
             writer.session_tombstone(old.digest, dead)?;
         }
-        let (steps, base) = Merge::new(self, writer, batch, frozen, old).run()?;
+        let merged = match frozen.life {
+            Life::Damaged => write_damage(writer, batch, frozen),
+            _ => Merge::new(self, writer, batch, frozen, old).run(),
+        };
+        let (steps, base) = match merged {
+            // The session is lost and says so; the others go on (15).
+            Err(Setback::Error(error @ Error::Corrupted { .. })) => {
+                tracing::error!(%error, session = %frozen.digest, "a session is damaged");
+                write_damage(writer, batch, frozen)?
+            }
+            merged => merged?,
+        };
         *hash = hash.wrapping_add(base.row_hash);
         Ok(steps)
     }
@@ -273,4 +287,21 @@ impl Engine {
             "the index cannot be written, also after a rebuild",
         ))
     }
+}
+
+/// Writes that a session is damaged, instead of what it holds.
+fn write_damage(
+    writer: &mut BatchWriter,
+    batch: Batch,
+    frozen: &Frozen,
+) -> Result<(Vec<Step>, Base), Setback> {
+    let generation = frozen.record.generation;
+    let row = SessionRow {
+        location: writer.session_damage(frozen.digest, generation)?,
+        sequence: batch,
+        content: RowContent::Damaged { generation },
+    };
+    let base = Base::from_row(frozen.digest, &row).map_err(Trouble::new)?;
+    let step = Step::Damaged(Box::new(row), Box::new(base.clone()));
+    Ok((vec![step], base))
 }

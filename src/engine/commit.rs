@@ -55,7 +55,7 @@ impl Engine {
 
         let epoch = self.freeze.read();
         let mut state = draft.cell.state.write();
-        state.check(draft.digest)?;
+        self.check_session(&state, draft.digest)?;
         let sequence = self.journal.append(reservation, &payload)?;
         self.note_change(&mut state, draft.cell, *epoch, sequence);
         if state.life == Life::Unborn {

@@ -6,10 +6,9 @@
 use std::sync::Arc;
 
 use super::Engine;
-use super::cell::{Cell, Life};
+use super::cell::Cell;
 use super::delta::{Answer, Delta};
 use super::iterate::{self, Chunk};
-use super::lookup::Setback;
 use super::stored::{Held, Stored};
 use crate::error::{Error, Result};
 use crate::limits::MAX_TRANSACTION_BYTES;
@@ -39,7 +38,7 @@ impl<'e> Draft<'e> {
         cell: &'e Arc<Cell>,
         digest: SessionDigest,
     ) -> Result<Self> {
-        cell.state.read().check(digest)?;
+        engine.check_session(&cell.state.read(), digest)?;
         Ok(Self {
             engine,
             cell,
@@ -163,18 +162,6 @@ impl<'e> Draft<'e> {
     }
 }
 
-impl super::cell::State {
-    /// Whether a handle with this digest may use the session.
-    pub(crate) fn check(&self, digest: SessionDigest) -> Result<()> {
-        let alive = matches!(self.life, Life::Live | Life::Unborn);
-        if alive && self.digest == digest {
-            Ok(())
-        } else {
-            Err(Error::SessionGone)
-        }
-    }
-}
-
 impl Engine {
     /// The value of a key, as it stands.
     pub(crate) fn find(
@@ -185,7 +172,7 @@ impl Engine {
     ) -> Result<Option<Held>> {
         self.with_index(|| {
             let state = cell.state.read();
-            state.check(digest).map_err(Setback::Error)?;
+            self.check_session(&state, digest)?;
             match state.find(key) {
                 Answer::Present(held) => Ok(Some(held)),
                 Answer::Absent => Ok(None),
@@ -198,7 +185,7 @@ impl Engine {
     pub(crate) fn entries(&self, cell: &Cell, digest: SessionDigest, from: &str) -> Result<Chunk> {
         self.with_index(|| {
             let state = cell.state.read();
-            state.check(digest).map_err(Setback::Error)?;
+            self.check_session(&state, digest)?;
             let mut layers = vec![&state.active];
             layers.extend(state.frozen_delta());
             iterate::chunk(self, &layers, state.live_base(), from)

@@ -12,7 +12,7 @@ use super::options::Durability;
 use super::registry::Resident;
 use crate::error::{Error, Result};
 use crate::format::effect::{Effect, Payload};
-use crate::format::identity::{Sequence, Timestamp};
+use crate::format::identity::{Generation, Sequence, Timestamp};
 use crate::session_id::SessionDigest;
 
 impl Engine {
@@ -32,13 +32,13 @@ impl Engine {
     /// already, or was never written.
     pub(crate) fn remove_session(&self, bound: &Bound) -> Result<Option<Sequence>> {
         self.check()?;
-        if self.live_generation(bound).is_none() {
+        if existing_generation(bound).is_none() {
             return Ok(None);
         }
         self.wake_when_wanted();
         let mut reservation = self.journal.reserve(super::commit::SMALL_FRAME)?;
         let _writer = bound.cell.writer.lock();
-        let Some(generation) = self.live_generation(bound) else {
+        let Some(generation) = existing_generation(bound) else {
             return Ok(None);
         };
         let until = self.retire_until();
@@ -67,7 +67,7 @@ impl Engine {
         let _writer = bound.cell.writer.lock();
         let record = {
             let state = bound.cell.state.read();
-            state.check(bound.digest)?;
+            self.check_session(&state, bound.digest)?;
             (state.life == Life::Live).then(|| state.record.clone())
         };
         let Some(record) = record else {
@@ -111,12 +111,6 @@ impl Engine {
         self.registry.insert(from, Resident::Hidden(sequence));
     }
 
-    fn live_generation(&self, bound: &Bound) -> Option<crate::format::identity::Generation> {
-        let state = bound.cell.state.read();
-        let live = state.life == Life::Live && state.digest == bound.digest;
-        live.then_some(state.record.generation)
-    }
-
     fn retire_until(&self) -> Timestamp {
         let period = u64::try_from(self.options.retire_for.as_nanos()).unwrap_or(u64::MAX);
         Timestamp(self.now().0.saturating_add(period))
@@ -156,4 +150,11 @@ impl Engine {
         }
         Ok(())
     }
+}
+
+/// The generation to bury with a session that is still there.
+fn existing_generation(bound: &Bound) -> Option<Generation> {
+    let state = bound.cell.state.read();
+    let here = state.exists() && state.digest == bound.digest;
+    here.then_some(state.record.generation)
 }

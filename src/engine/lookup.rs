@@ -83,7 +83,8 @@ impl Engine {
                 if life == Life::Absent {
                     self.registry.remove(digest, &cell);
                 }
-                let here = life == Life::Live && cell.state.read().digest == digest;
+                let here = matches!(life, Life::Live | Life::Damaged)
+                    && cell.state.read().digest == digest;
                 self.observe(cell.last(), durability)?;
                 Ok(here.then_some(cell))
             }
@@ -100,24 +101,28 @@ impl Engine {
         if state.life != Life::Unloaded {
             return Ok(state.life);
         }
-        match self.index.get().session(&digest)? {
-            None => state.life = Life::Absent,
-            Some(row) => match Base::from_row(digest, &row) {
-                Some((base, record)) => {
-                    state.base = Some(base);
-                    state.record = record;
-                    state.life = Life::Live;
-                }
-                None => {
-                    return Err(Setback::Error(Error::corrupted(
-                        &self.segments.path(row.location.segment),
-                        row.location.offset.into(),
-                        "the session's image is damaged",
-                    )));
-                }
-            },
-        }
+        let row = self.index.get().session(&digest)?;
+        state.load(row)?;
         Ok(state.life)
+    }
+
+    /// Whether a handle with this digest may use the session.
+    pub(crate) fn check_session(&self, state: &State, digest: SessionDigest) -> Result<()> {
+        match state.life {
+            Life::Live | Life::Unborn if state.digest == digest => Ok(()),
+            Life::Damaged if state.digest == digest => Err(self.damaged_session(state)),
+            _ => Err(Error::SessionGone),
+        }
+    }
+
+    fn damaged_session(&self, state: &State) -> Error {
+        let place = state.base.as_ref().map(|base| base.location);
+        let place = place.unwrap_or_default();
+        Error::corrupted(
+            &self.segments.path(place.segment),
+            place.offset.into(),
+            "what the session holds is damaged; flush or destroy the session",
+        )
     }
 
     /// The value of a key below the active layer's own answer.
@@ -179,6 +184,7 @@ impl Engine {
         let state = cell.state.read();
         match state.live_base() {
             None => true,
+            Some(base) if base.is_damaged => true,
             Some(base) => base.table.pages == 0 && self.cache.get(base.location).is_some(),
         }
     }

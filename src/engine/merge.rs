@@ -15,6 +15,7 @@ use super::delta::{Answer, Delta};
 use super::lookup::Setback;
 use super::stored::{Held, Stored};
 use crate::error::{Error, Result};
+use crate::format::codec::Malformed;
 use crate::format::identity::{Batch, Generation, PageNumber};
 use crate::format::page::{Entry, Page, TARGET_BYTES};
 use crate::format::record::{PageRow, PageTable, RowContent, SessionRecord, SessionRow, page_key};
@@ -34,6 +35,8 @@ pub(super) enum Step {
     Remove(Box<str>, PageNumber),
     /// The image is in place: from here on the new base counts.
     Image(Box<SessionRow>, Box<Base>),
+    /// What the session was to be merged with is damaged.
+    Damaged(Box<SessionRow>, Box<Base>),
     /// The session is gone.
     Gone,
 }
@@ -174,13 +177,13 @@ impl<'m> Merge<'m> {
     pub(super) fn run(mut self) -> Result<(Vec<Step>, Base), Setback> {
         let mut pending = self.read_image()?;
         let mut position = pending.upper.clone();
-        while let Some(from) = position {
+        while let Some(from) = position.take() {
             let Some(key) = next_affected(&self.frozen.delta, &from) else {
                 break;
             };
             let (place, page) = self.locate(&key)?;
             let group = self.merged(place, &page);
-            position = group.upper.clone();
+            position.clone_from(&group.upper);
             pending = self.arrange(pending, group)?;
         }
         self.write(pending)?;
@@ -352,7 +355,7 @@ impl<'m> Merge<'m> {
     fn forget(&mut self, lower: &str, row: &PageRow) -> Result<(), Setback> {
         let hash = row
             .hash(&page_key(self.generation, lower))
-            .map_err(unencodable)?;
+            .map_err(|malformed| unencodable(&malformed))?;
         self.table.hash = self.table.hash.wrapping_sub(hash);
         self.table.pages = self.table.pages.saturating_sub(1);
         Ok(())
@@ -380,7 +383,7 @@ impl<'m> Merge<'m> {
         };
         let hash = row
             .hash(&page_key(self.generation, &lower))
-            .map_err(unencodable)?;
+            .map_err(|malformed| unencodable(&malformed))?;
         self.table.hash = self.table.hash.wrapping_add(hash);
         self.table.pages = self.table.pages.saturating_add(1);
         self.steps.push(Step::Put(lower, row));
@@ -411,8 +414,8 @@ impl<'m> Merge<'m> {
                 record,
             },
         };
-        let (base, _) = Base::from_row(self.frozen.digest, &row)
-            .ok_or_else(|| unencodable(crate::format::codec::Malformed::Damaged("a row")))?;
+        let base = Base::from_row(self.frozen.digest, &row)
+            .map_err(|malformed| unencodable(&malformed))?;
         let image = Step::Image(Box::new(row), Box::new(base.clone()));
         self.steps.push(image);
         self.steps.append(&mut self.late);
@@ -434,7 +437,7 @@ fn missing() -> Setback {
     Trouble::new("a page row that a merge needs is missing").into()
 }
 
-fn unencodable(malformed: crate::format::codec::Malformed) -> Setback {
+fn unencodable(malformed: &Malformed) -> Setback {
     Setback::Error(Error::Poisoned {
         cause: malformed.to_string(),
     })

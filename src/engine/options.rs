@@ -43,6 +43,26 @@ pub(crate) struct Options {
     pub(crate) clock: Arc<dyn Clock>,
 }
 
+/// Memory of a session that is resident and unchanged.
+const RESIDENT_BYTES: u64 = 512;
+
+impl Options {
+    /// The share of the caches for pages.
+    pub(super) fn page_cache_bytes(&self) -> u64 {
+        self.cache_bytes / 2
+    }
+
+    /// The share of the caches for the index's own.
+    pub(super) fn index_cache_bytes(&self) -> u64 {
+        self.cache_bytes / 4
+    }
+
+    /// How many unchanged sessions stay in memory.
+    pub(super) fn resident_cells(&self) -> usize {
+        usize::try_from(self.cache_bytes / 4 / RESIDENT_BYTES).unwrap_or(usize::MAX)
+    }
+}
+
 impl std::fmt::Debug for Options {
     fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         formatter

@@ -76,6 +76,16 @@ fn publish_step(
             remove_old(index, merged.old.as_ref(), kept, batch)?;
             state.base = Some((**base).clone());
         }
+        Step::Damaged(row, base) => {
+            index.put_session(&merged.frozen.digest, row)?;
+            let kept = Some((merged.frozen.digest, generation));
+            remove_old(index, merged.old.as_ref(), kept, batch)?;
+            state.base = Some((**base).clone());
+            if state.life == Life::Live && state.record.generation == generation {
+                drop(state.detach());
+                state.damage(generation);
+            }
+        }
         Step::Gone => {
             remove_old(index, merged.old.as_ref(), None, batch)?;
             state.base = None;
@@ -96,7 +106,7 @@ fn remove_old(
     if kept.is_none_or(|(digest, _)| digest != old.digest) {
         index.remove_session(&old.digest, batch)?;
     }
-    if kept.is_none_or(|(_, generation)| generation != old.generation) && old.table.pages > 0 {
+    if kept.is_none_or(|(_, generation)| generation != old.generation) && old.has_pages() {
         index.bury(old.generation)?;
     }
     Ok(())

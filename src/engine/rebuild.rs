@@ -18,7 +18,7 @@ use crate::segments::Segments;
 use crate::session_id::SessionDigest;
 
 /// How many frames lie between two reports of progress.
-const REPORT_EVERY: usize = 4096;
+const REPORT_EVERY: u64 = 4096;
 
 /// The newest frame of an identity.
 #[derive(Debug, Clone)]
@@ -105,14 +105,14 @@ fn keep_newer(entry: Entry<'_, SessionDigest, Newest>, newest: Newest) {
 pub(super) fn fill(
     index: &Index,
     segments: &Segments,
-    survey: Survey,
+    survey: &Survey,
     progress: &mut dyn FnMut(u64, u64),
 ) -> Result<u64, Setback> {
     let total = (survey.sessions.len() + survey.pages.len()) as u64;
-    let mut done = 0;
+    let mut done = 0_u64;
     let mut step = || {
         done += 1;
-        if (done as usize).is_multiple_of(REPORT_EVERY) {
+        if done.is_multiple_of(REPORT_EVERY) {
             progress(done, total);
         }
     };
@@ -121,7 +121,7 @@ pub(super) fn fill(
     let mut promised = HashMap::new();
     for (digest, newest) in &survey.sessions {
         step();
-        if newest.kind != Kind::Image {
+        if newest.kind == Kind::SessionTombstone {
             continue;
         }
         let row = session_row(segments, newest)?;
@@ -183,15 +183,19 @@ fn check_promises(
 
 /// The row of an image; a damaged image has a row that says so (15).
 fn session_row(segments: &Segments, newest: &Newest) -> Result<SessionRow> {
-    let content = match segments.read_image(newest.location) {
-        Ok((head, _)) => RowContent::Whole {
-            table: head.table,
-            record: head.record,
+    let damaged = RowContent::Damaged {
+        generation: newest.generation,
+    };
+    let content = match newest.kind {
+        Kind::Image => match segments.read_image(newest.location) {
+            Ok((head, _)) => RowContent::Whole {
+                table: head.table,
+                record: head.record,
+            },
+            Err(Error::Corrupted { .. }) => damaged,
+            Err(error) => return Err(error),
         },
-        Err(Error::Corrupted { .. }) => RowContent::Damaged {
-            generation: newest.generation,
-        },
-        Err(error) => return Err(error),
+        _ => damaged,
     };
     Ok(SessionRow {
         location: newest.location,
@@ -210,7 +214,7 @@ pub(super) fn catch_up(index: &Index, segments: &Segments, footer: &Footer) -> R
     // the writer, and nobody reads while this runs.
     for entry in &footer.entries {
         match (&entry.identity, entry.kind) {
-            (Identity::Session(digest, generation), Kind::Image) => {
+            (Identity::Session(digest, generation), Kind::Image | Kind::SessionDamage) => {
                 let row = session_row(segments, &Newest::of(entry, *generation))?;
                 let old = index.session(digest)?;
                 index.put_session(digest, &row)?;

@@ -87,11 +87,6 @@ impl Registry {
         resident
     }
 
-    /// The resident of a digest, if there is one.
-    pub(crate) fn get(&self, digest: SessionDigest) -> Option<Resident> {
-        self.shard(digest)?.lock().residents.get(&digest).cloned()
-    }
-
     /// Makes a resident known.
     pub(crate) fn insert(&self, digest: SessionDigest, resident: Resident) {
         if let Some(shard) = self.shard(digest) {

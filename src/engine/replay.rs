@@ -7,7 +7,7 @@
 
 use std::sync::Arc;
 
-use super::cell::{Base, Cell, Life, State};
+use super::cell::{Cell, Life, State};
 use super::checkpoint::Dirty;
 use super::lookup::Setback;
 use super::memtable::CELL_BYTES;
@@ -15,6 +15,7 @@ use super::registry::{Registry, Resident};
 use crate::error::Error;
 use crate::format::effect::{Effect, Payload};
 use crate::format::identity::{Generation, Sequence};
+use crate::format::record::SessionRecord;
 use crate::index::{Index, Trouble};
 use crate::session_id::SessionDigest;
 
@@ -24,24 +25,38 @@ pub(super) const FIRST_EPOCH: u64 = 1;
 /// A replay under way.
 pub(super) struct Replay<'r> {
     index: &'r Index,
+    replayed: Replayed,
+    /// What stopped it, when that was not an error of the journal.
+    trouble: Option<Trouble>,
+}
+
+/// The memtable that a replay leads to.
+pub(super) struct Replayed {
     pub(super) registry: Registry,
     pub(super) dirty: Dirty,
+    /// Memory of what changed.
     pub(super) bytes: usize,
+    /// No frame has a generation from this one on.
     pub(super) next_generation: Generation,
-    /// What stopped it, when that was not an error of the journal.
-    pub(super) setback: Option<Trouble>,
 }
 
 impl<'r> Replay<'r> {
     pub(super) fn new(index: &'r Index, cells: usize, next_generation: Generation) -> Self {
         Self {
             index,
-            registry: Registry::new(cells),
-            dirty: Dirty::default(),
-            bytes: 0,
-            next_generation,
-            setback: None,
+            replayed: Replayed {
+                registry: Registry::new(cells),
+                dirty: Dirty::default(),
+                bytes: 0,
+                next_generation,
+            },
+            trouble: None,
         }
+    }
+
+    /// What the replay led to, or why the index has to be rebuilt first.
+    pub(super) fn finish(self) -> Result<Replayed, Trouble> {
+        self.trouble.map_or(Ok(self.replayed), Err)
     }
 
     /// Applies one frame.
@@ -55,7 +70,7 @@ impl<'r> Replay<'r> {
                 Err(Setback::Error(error)) => return Err(error),
                 Err(Setback::Index(trouble)) => {
                     let cause = trouble.to_string();
-                    self.setback = Some(trouble);
+                    self.trouble = Some(trouble);
                     return Err(Error::Poisoned { cause });
                 }
             }
@@ -69,91 +84,112 @@ impl<'r> Replay<'r> {
                 digest,
                 record,
                 moved_from,
-            } => {
-                self.saw(record.generation);
-                let cell = self.cell(moved_from.unwrap_or(digest))?;
-                let mut state = cell.state.write();
-                if moved_from.is_some() && state.life != Life::Live {
-                    return Err(lost());
-                }
-                self.change(&mut state, &cell, sequence);
-                if let Some(from) = moved_from {
-                    state.digest = digest;
-                    state.hidden.push(from);
-                    let moved = Resident::Cell(Arc::clone(&cell));
-                    self.registry.insert(digest, moved);
-                    self.registry.insert(from, Resident::Hidden(sequence));
-                }
-                if state.record.generation != record.generation {
-                    self.bytes = self.bytes.saturating_sub(state.active.bytes());
-                    drop(state.detach());
-                }
-                state.life = Life::Live;
-                state.record = record;
-            }
+            } => self.put_session(sequence, digest, record, moved_from),
             Effect::RemoveSession { digest, generation } => {
                 self.saw(generation);
-                let cell = self.live(digest, generation)?;
+                let cell = self.existing(digest, generation)?;
                 let mut state = cell.state.write();
                 self.change(&mut state, &cell, sequence);
                 state.life = Life::Gone;
-                self.bytes = self.bytes.saturating_sub(state.active.bytes());
-                drop(state.detach());
+                self.discard(&mut state);
+                Ok(())
             }
-            Effect::Retire { digest, until } => self.dirty.retired.push((digest, until)),
+            Effect::Retire { digest, until } => {
+                self.replayed.dirty.retired.push((digest, until));
+                Ok(())
+            }
             Effect::Change {
                 digest,
                 generation,
                 at,
                 changes,
             } => {
-                let cell = self.live(digest, generation)?;
+                let cell = self.existing(digest, generation)?;
                 let mut state = cell.state.write();
+                if state.life == Life::Damaged {
+                    // Nothing that is known of it can be told from what is
+                    // not; it stays damaged as a whole.
+                    return Ok(());
+                }
                 self.change(&mut state, &cell, sequence);
                 state.record.last_seen = state.record.last_seen.max(at);
                 for change in &changes {
-                    self.bytes = self.bytes.saturating_add(state.active.apply(change));
+                    let grown = state.active.apply(change);
+                    self.replayed.bytes = self.replayed.bytes.saturating_add(grown);
                 }
+                Ok(())
             }
         }
+    }
+
+    fn put_session(
+        &mut self,
+        sequence: Sequence,
+        digest: SessionDigest,
+        record: SessionRecord,
+        moved_from: Option<SessionDigest>,
+    ) -> Result<(), Setback> {
+        self.saw(record.generation);
+        let cell = self.cell(moved_from.unwrap_or(digest))?;
+        let mut state = cell.state.write();
+        if moved_from.is_some() && !state.exists() {
+            return Err(lost());
+        }
+        self.change(&mut state, &cell, sequence);
+        if let Some(from) = moved_from {
+            state.digest = digest;
+            state.hidden.push(from);
+            let moved = Resident::Cell(Arc::clone(&cell));
+            self.replayed.registry.insert(digest, moved);
+            let hidden = Resident::Hidden(sequence);
+            self.replayed.registry.insert(from, hidden);
+        }
+        if state.record.generation != record.generation {
+            self.discard(&mut state);
+            state.life = Life::Live;
+        }
+        state.record = record;
         Ok(())
     }
 
+    fn discard(&mut self, state: &mut State) {
+        self.replayed.bytes = self.replayed.bytes.saturating_sub(state.active.bytes());
+        drop(state.detach());
+    }
+
     fn saw(&mut self, generation: Generation) {
-        self.next_generation = self.next_generation.max(generation.next());
+        let next = self.replayed.next_generation.max(generation.next());
+        self.replayed.next_generation = next;
     }
 
     fn change(&mut self, state: &mut State, cell: &Arc<Cell>, sequence: Sequence) {
         cell.set_last(sequence);
         if state.enter_epoch(FIRST_EPOCH) {
-            self.bytes = self.bytes.saturating_add(CELL_BYTES);
-            self.dirty.cells.push(Arc::clone(cell));
+            self.replayed.bytes = self.replayed.bytes.saturating_add(CELL_BYTES);
+            self.replayed.dirty.cells.push(Arc::clone(cell));
         }
     }
 
-    /// A session that has to be alive with this generation.
-    fn live(&self, digest: SessionDigest, generation: Generation) -> Result<Arc<Cell>, Setback> {
+    /// A session that has to exist with this generation.
+    fn existing(
+        &self,
+        digest: SessionDigest,
+        generation: Generation,
+    ) -> Result<Arc<Cell>, Setback> {
         let cell = self.cell(digest)?;
         let state = cell.state.read();
-        let as_expected = state.life == Life::Live && state.record.generation == generation;
+        let as_expected = state.exists() && state.record.generation == generation;
         drop(state);
         as_expected.then_some(cell).ok_or_else(lost)
     }
 
     fn cell(&self, digest: SessionDigest) -> Result<Arc<Cell>, Setback> {
-        let Resident::Cell(cell) = self.registry.obtain(digest) else {
+        let Resident::Cell(cell) = self.replayed.registry.obtain(digest) else {
             return Err(lost());
         };
         let mut state = cell.state.write();
         if state.life == Life::Unloaded {
-            state.life = Life::Absent;
-            if let Some(row) = self.index.session(&digest)? {
-                let (base, record) = Base::from_row(digest, &row)
-                    .ok_or_else(|| Setback::from(Trouble::new("a changed session is damaged")))?;
-                state.base = Some(base);
-                state.record = record;
-                state.life = Life::Live;
-            }
+            state.load(self.index.session(&digest)?)?;
         }
         drop(state);
         Ok(cell)

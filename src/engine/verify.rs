@@ -7,7 +7,6 @@ use super::lookup::Setback;
 use crate::error::{Error, Result};
 use crate::format::identity::Generation;
 use crate::format::record::{RowContent, SessionRow};
-use crate::format::segment_frame::Kind;
 use crate::index::Trouble;
 use crate::session_id::SessionDigest;
 
@@ -88,11 +87,14 @@ impl Engine {
         row: &SessionRow,
         counts: &mut Counts,
     ) -> Result<(), Setback> {
-        self.segments.check_frame(row.location, Kind::Image)?;
-        let (head, page) = self.segments.read_image(row.location)?;
         let RowContent::Whole { table, record } = &row.content else {
-            return Err(Trouble::new("a whole session has a row that says it is damaged").into());
+            return Err(Setback::Error(Error::corrupted(
+                &self.segments.path(row.location.segment),
+                row.location.offset.into(),
+                format_args!("session {digest} is damaged; flush or destroy it"),
+            )));
         };
+        let (head, page) = self.segments.read_image(row.location)?;
         if head.digest != digest || head.record != *record || head.table != *table {
             return Err(Trouble::new("a session's row is not its image").into());
         }

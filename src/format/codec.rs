@@ -105,19 +105,19 @@ pub(crate) fn read_u64(bytes: &[u8], offset: usize) -> Option<u64> {
 pub(crate) const SEAL_BYTES: usize = 8 + 4 + 4 + 4;
 
 /// Wraps a payload: magic, version, length, CRC over all of these and the payload.
-pub(crate) fn seal<T: Serialize>(magic: &[u8; 8], value: &T) -> Result<Vec<u8>, Malformed> {
+pub(crate) fn seal<T: Serialize>(magic: [u8; 8], value: &T) -> Result<Vec<u8>, Malformed> {
     let payload = encode(value)?;
     let length = u32::try_from(payload.len())
         .map_err(|_| Malformed::Damaged("a sealed payload is too long"))?;
     let version = VERSION.to_le_bytes();
     let length = length.to_le_bytes();
-    let crc = checksum(&[magic, &version, &length, &payload]).to_le_bytes();
+    let crc = checksum(&[&magic, &version, &length, &payload]).to_le_bytes();
     Ok([magic.as_slice(), &version, &length, &crc, &payload].concat())
 }
 
 /// Opens what `seal` wrote, at the start of `bytes`; what follows is ignored.
 pub(crate) fn unseal<'a, T: Deserialize<'a>>(
-    magic: &[u8; 8],
+    magic: [u8; 8],
     bytes: &'a [u8],
     what: &'static str,
 ) -> Result<T, Malformed> {
@@ -135,7 +135,7 @@ pub(crate) fn unseal<'a, T: Deserialize<'a>>(
         .and_then(|length| bytes.get(SEAL_BYTES..)?.get(..length))
         .ok_or(damaged.clone())?;
     if checksum(&[
-        magic,
+        &magic,
         &version.to_le_bytes(),
         &length.to_le_bytes(),
         payload,

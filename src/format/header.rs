@@ -5,10 +5,10 @@ use serde::{Deserialize, Serialize};
 use super::codec::{self, Malformed};
 use super::identity::{Batch, DatabaseId, JournalNumber, SegmentNumber, Sequence};
 
-const CURRENT_MAGIC: &[u8; 8] = b"sdbCURRE";
-const CLEAN_MAGIC: &[u8; 8] = b"sdbCLEAN";
-const JOURNAL_MAGIC: &[u8; 8] = b"sdbJOURN";
-const SEGMENT_MAGIC: &[u8; 8] = b"sdbSEGME";
+const CURRENT_MAGIC: [u8; 8] = *b"sdbCURRE";
+const CLEAN_MAGIC: [u8; 8] = *b"sdbCLEAN";
+const JOURNAL_MAGIC: [u8; 8] = *b"sdbJOURN";
+const SEGMENT_MAGIC: [u8; 8] = *b"sdbSEGME";
 
 /// Bytes of a journal file before its first frame.
 pub(crate) const JOURNAL_HEADER_BYTES: usize = 256;

@@ -86,7 +86,9 @@ impl fmt::Debug for DatabaseId {
 
 /// Where a segment frame lies. Frames never move, so a location names one
 /// content for ever.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize,
+)]
 pub(crate) struct Location {
     /// The file.
     pub(crate) segment: SegmentNumber,

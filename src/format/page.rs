@@ -208,16 +208,6 @@ impl Page {
         })
     }
 
-    /// The entry as it would be written again.
-    pub(crate) fn entry_bytes(&self, index: usize) -> Option<Entry<'_>> {
-        let found = self.entry(index)?;
-        Some(Entry {
-            key: found.key,
-            value: self.raw.get(found.value)?,
-            deadline: found.deadline,
-        })
-    }
-
     /// The index of `key`, or where it would stand.
     pub(crate) fn search(&self, key: &str) -> Result<usize, usize> {
         let (mut low, mut high) = (0, self.count);

@@ -273,15 +273,6 @@ impl Index {
         self.insert(&self.retired, &digest.to_bytes(), row)
     }
 
-    /// Until when an ID is remembered.
-    pub(crate) fn retired(&self, digest: SessionDigest) -> Outcome<Option<Timestamp>> {
-        let Some(row) = self.get(&self.retired, &digest.to_bytes())? else {
-            return Ok(None);
-        };
-        let until = row.as_ref().try_into().map_err(|_| undecodable())?;
-        Ok(Some(Timestamp(u64::from_be_bytes(until))))
-    }
-
     /// The last batch that is known to be wholly in the index.
     pub(crate) fn watermark(&self) -> Outcome<Batch> {
         let Some(row) = self.get(&self.meta, WATERMARK)? else {
@@ -311,11 +302,6 @@ impl Index {
     /// Bytes on disk.
     pub(crate) fn disk_bytes(&self) -> u64 {
         super::files::size(&self.directory)
-    }
-
-    /// Flushes and lets go of the directory.
-    pub(crate) fn close(self) -> Outcome<()> {
-        self.flush()
     }
 }
 

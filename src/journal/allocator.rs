@@ -44,6 +44,12 @@ pub(super) fn run(shared: &Shared) {
         let target = wanted.max(tail.reserved.saturating_add(STEP));
         if let Err(error) = MutexGuard::unlocked(&mut tail, || extend(shared, target)) {
             tracing::warn!(%error, "journal space cannot be allocated");
+            // A full disk is foreseen. Everything else stops the writing:
+            // what the files look like now is not known.
+            if !matches!(error, Error::StorageFull { .. }) {
+                shared.poison.set(&error);
+                shared.commit.wake_all();
+            }
             tail.failure = Some(error);
             tail.wanted = 0;
             shared.allocated.notify_all();
@@ -110,12 +116,11 @@ fn fill(shared: &Shared, slot: &Slot, size: u64) -> Result<u64> {
             .write_all_at(&vec![0; length], slot.allocated)
             .map_err(|error| Error::io("allocate", &path, error))?;
         // A sync that fails here has lost zeros and nothing else, but it may
-        // have been told of a frame's failure: it is not repeated.
-        slot.file.sync_data().map_err(|error| {
-            let error = Error::io("sync", &path, error);
-            shared.poison.set(&error);
-            error
-        })?;
+        // have been told of a frame's failure: also where it says that the
+        // disk is full, it is not repeated.
+        slot.file
+            .sync_data()
+            .map_err(|error| Error::failed_sync(&path, error))?;
     }
     Ok(end)
 }

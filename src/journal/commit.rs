@@ -191,7 +191,7 @@ fn sync_pending(shared: &Shared) -> Result<()> {
             chunk
                 .file
                 .sync_data()
-                .map_err(|error| Error::io("sync", &path(), error))?;
+                .map_err(|error| Error::failed_sync(&path(), error))?;
         }
     }
     shared.commit.synced.fetch_max(through.0, Ordering::AcqRel);

@@ -68,6 +68,6 @@ impl JournalOptions {
     pub(super) fn sync_directory(&self) -> Result<()> {
         let directory = Path::new(DIRECTORY);
         let synced = self.disk.sync_directory(directory);
-        synced.map_err(|error| Error::io("sync", &self.disk.root().join(directory), error))
+        synced.map_err(|error| Error::failed_sync(&self.disk.root().join(directory), error))
     }
 }

@@ -99,7 +99,7 @@ fn read_headers(options: &JournalOptions, numbers: &[JournalNumber]) -> Result<V
         let file = options.open(number)?;
         let failed = |error| Error::io("read", &path, error);
         file.sync_all()
-            .map_err(|error| Error::io("sync", &path, error))?;
+            .map_err(|error| Error::failed_sync(&path, error))?;
         let length = file.length().map_err(failed)?;
         if length < JOURNAL_HEADER_BYTES as u64 {
             continue;

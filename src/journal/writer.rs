@@ -207,7 +207,7 @@ impl Journal {
             .map_err(failed)?;
         file.write_all_at(&bytes, 0).map_err(failed)?;
         file.sync_all()
-            .map_err(|error| Error::io("sync", &path, error))?;
+            .map_err(|error| Error::failed_sync(&path, error))?;
         options.sync_directory()?;
         // With the new header on disk what was cut can go.
         for stale in recovered.stale {

@@ -39,6 +39,13 @@ pub(super) struct Tail {
     pub(super) broken: bool,
 }
 
+impl Tail {
+    /// Whether a file holds any of what is committed.
+    fn holds(&self, number: SegmentNumber) -> bool {
+        number < self.segment || (number == self.segment && self.offset > 0)
+    }
+}
+
 /// All segment files.
 #[derive(Debug)]
 pub(crate) struct Segments {
@@ -53,8 +60,8 @@ pub(super) fn relative(number: SegmentNumber) -> PathBuf {
 }
 
 impl Segments {
-    /// Opens the files, finds the last committed batch, and cuts off
-    /// everything behind it.
+    /// Opens the files and finds the last committed batch. What lies behind
+    /// it does not exist for any method; `cut_uncommitted` removes it.
     pub(crate) fn open(options: SegmentOptions) -> Result<(Self, Option<(Location, Footer)>)> {
         let segments = Self {
             options,
@@ -73,15 +80,21 @@ impl Segments {
             let file = segments.file(*number)?;
             // What the page cache shows may not be on disk (14).
             file.sync_all()
-                .map_err(|error| Error::io("sync", &segments.path(*number), error))?;
+                .map_err(|error| Error::failed_sync(&segments.path(*number), error))?;
             found = scan::last_footer(&segments, *number)?;
             if found.is_some() {
                 break;
             }
         }
-        let kept = found.as_ref().map(|(location, _)| *location);
-        segments.cut(&numbers, kept)?;
-        segments.tail.lock().batch = found.as_ref().map_or(Batch(0), |(_, footer)| footer.batch);
+        if let Some((location, footer)) = &found {
+            *segments.tail.lock() = Tail {
+                segment: location.segment,
+                offset: end_of(*location),
+                footer: Some(*location),
+                batch: footer.batch,
+                broken: false,
+            };
+        }
         Ok((segments, found))
     }
 
@@ -100,49 +113,37 @@ impl Segments {
         Ok(numbers)
     }
 
-    /// Removes all that lies behind the last footer, durably.
-    fn cut(&self, numbers: &[SegmentNumber], footer: Option<Location>) -> Result<()> {
-        let last = footer.map_or(SegmentNumber(0), |footer| footer.segment);
-        let mut removed = false;
-        for number in numbers.iter().rev().take_while(|number| **number > last) {
-            self.remove_file(*number)?;
-            removed = true;
-        }
-        if removed {
-            self.sync_directory()?;
-        }
-        let mut tail = self.tail.lock();
-        tail.footer = footer;
-        tail.segment = SegmentNumber(last.0.max(1));
-        if let Some(footer) = footer {
-            let end = end_of(footer);
-            tail.offset = end;
-            let file = self.file(last)?;
-            let failed = |error| Error::io("cut", &self.path(last), error);
-            if file.length().map_err(failed)? > u64::from(end) {
-                file.set_length(end.into()).map_err(failed)?;
-                file.sync_all().map_err(failed)?;
-            }
-        }
-        Ok(())
+    /// The numbers of the files that hold a committed batch, ascending.
+    pub(super) fn committed_numbers(&self) -> Result<Vec<SegmentNumber>> {
+        let tail = *self.tail.lock();
+        let mut numbers = self.numbers()?;
+        numbers.retain(|number| tail.holds(*number));
+        Ok(numbers)
     }
 
-    /// Cuts an abandoned batch off again.
-    pub(super) fn cut_back(&self, tail: &mut Tail, highest: SegmentNumber) -> Result<()> {
-        let mut number = highest;
-        while number > tail.segment || (number == tail.segment && tail.offset == 0) {
-            self.remove_file(number)?;
-            if number.0 <= 1 {
-                break;
-            }
-            number = SegmentNumber(number.0.saturating_sub(1));
+    /// Removes all that lies behind the last committed batch, durably: frames
+    /// without a footer do not exist (12).
+    pub(crate) fn cut_uncommitted(&self) -> Result<()> {
+        let tail = *self.tail.lock();
+        let numbers = self.numbers()?;
+        let beyond: Vec<_> = numbers
+            .iter()
+            .filter(|number| !tail.holds(**number))
+            .collect();
+        for number in &beyond {
+            self.remove_file(**number)?;
         }
-        self.sync_directory()?;
+        if !beyond.is_empty() {
+            self.sync_directory()?;
+        }
         if tail.offset > 0 {
             let file = self.file(tail.segment)?;
             let failed = |error| Error::io("cut", &self.path(tail.segment), error);
-            file.set_length(tail.offset.into()).map_err(failed)?;
-            file.sync_all().map_err(failed)?;
+            if file.length().map_err(failed)? > u64::from(tail.offset) {
+                file.set_length(tail.offset.into()).map_err(failed)?;
+                file.sync_all()
+                    .map_err(|error| Error::failed_sync(&self.path(tail.segment), error))?;
+            }
         }
         Ok(())
     }
@@ -162,7 +163,7 @@ impl Segments {
         self.options
             .disk
             .sync_directory(directory)
-            .map_err(|error| Error::io("sync", &self.options.disk.root().join(directory), error))
+            .map_err(|error| Error::failed_sync(&self.options.disk.root().join(directory), error))
     }
 
     /// An open file.
@@ -220,6 +221,16 @@ impl Segments {
             }),
             Err(Malformed::Damaged(_)) => Ok(false),
         }
+    }
+
+    /// The bytes of a file as far as they are committed.
+    pub(super) fn read_committed(&self, number: SegmentNumber) -> Result<Vec<u8>> {
+        let tail = *self.tail.lock();
+        let mut bytes = self.read_file(number)?;
+        if number == tail.segment {
+            bytes.truncate(tail.offset as usize);
+        }
+        Ok(bytes)
     }
 
     /// All bytes of a file.

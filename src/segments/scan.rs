@@ -133,13 +133,13 @@ impl Segments {
         &self,
         progress: &mut dyn FnMut(u64, u64),
     ) -> Result<Vec<(Location, Footer)>> {
-        let numbers = self.numbers()?;
+        let numbers = self.committed_numbers()?;
         let total = self.disk_bytes();
         let mut done = 0;
         let mut footers: Vec<(Location, Footer)> = Vec::new();
         let mut holes = Vec::new();
         for number in numbers {
-            let bytes = self.read_file(number)?;
+            let bytes = self.read_committed(number)?;
             if !self.check_header(number, &bytes)? {
                 // The frames are checked by their own place, so a damaged
                 // header hides nothing.

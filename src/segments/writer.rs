@@ -16,7 +16,7 @@ use crate::format::identity::{
 use crate::format::page::{self, Entry};
 use crate::format::segment_frame::{
     self, Footer, FooterEntry, Identity, ImageHead, Kind, PageHead, PageTombstone, Place,
-    Retirement, SessionTombstone,
+    Retirement, SessionDamage, SessionTombstone,
 };
 use crate::session_id::SessionDigest;
 
@@ -156,6 +156,22 @@ impl BatchWriter {
         Ok(self.note(Kind::Page, identity, location))
     }
 
+    /// Appends word that what a session holds is not known any more.
+    pub(crate) fn session_damage(
+        &mut self,
+        digest: SessionDigest,
+        generation: Generation,
+    ) -> Result<Location> {
+        let head = SessionDamage {
+            digest,
+            generation,
+            sequence: self.batch,
+        };
+        let location = self.append(Kind::SessionDamage, &head, |_| Ok(()))?;
+        let identity = Identity::Session(digest, generation);
+        Ok(self.note(Kind::SessionDamage, identity, location))
+    }
+
     /// Appends word of a session's end. Generation 0: its keys live on.
     pub(crate) fn session_tombstone(
         &mut self,
@@ -224,19 +240,15 @@ impl BatchWriter {
             entries: std::mem::take(&mut self.entries),
         };
         let location = self.append(Kind::Footer, &footer, |_| Ok(()))?;
+        self.write_out()?;
         // From here on the outcome of a failure is unknown: the footer may
         // be on disk. What it commits must not be cut off.
         self.finished = true;
-        let outcome = self.write_out().and_then(|()| self.sync_files());
+        let outcome = self.sync_files();
         let mut tail = self.segments.tail.lock();
         if let Err(error) = outcome {
             tail.broken = true;
-            return Err(match error {
-                Error::StorageFull { .. } => Error::Poisoned {
-                    cause: "no space was left for a batch's footer".into(),
-                },
-                other => other,
-            });
+            return Err(error);
         }
         *tail = Tail {
             segment: self.segment,
@@ -265,7 +277,7 @@ impl BatchWriter {
     fn sync_files(&mut self) -> Result<()> {
         while let Some((number, file)) = self.unsynced.pop_first() {
             file.sync_all()
-                .map_err(|error| Error::io("sync", &self.segments.path(number), error))?;
+                .map_err(|error| Error::failed_sync(&self.segments.path(number), error))?;
         }
         if self.created {
             self.segments.sync_directory()?;
@@ -280,9 +292,9 @@ impl Drop for BatchWriter {
         if self.finished {
             return;
         }
-        let mut tail = self.segments.tail.lock();
-        if let Err(error) = self.segments.cut_back(&mut tail, self.segment) {
-            tail.broken = true;
+        let outcome = self.segments.cut_uncommitted();
+        if let Err(error) = outcome {
+            self.segments.tail.lock().broken = true;
             tracing::error!(%error, "an abandoned batch could not be cut off");
         }
     }

@@ -281,8 +281,12 @@ impl Session {
     /// # Errors
     ///
     /// `SessionGone`, `StorageFull`.
+    #[expect(
+        clippy::redundant_closure_for_method_calls,
+        reason = "a method path is not general enough over the lifetime"
+    )]
     pub fn clear(&self) -> Result<()> {
-        self.write(0, |tx| tx.clear())
+        self.transaction(|tx| tx.clear())
     }
 
     /// Runs a closure whose reads and writes are all or nothing.

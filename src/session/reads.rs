@@ -93,6 +93,10 @@ impl Session {
     /// # Errors
     ///
     /// `SessionGone`; each item may be an error, and the last one is.
+    #[expect(
+        clippy::iter_not_returning_iterator,
+        reason = "the first page is read at once, and may not be readable"
+    )]
     pub fn iter(&self) -> Result<Iter<'_>> {
         Iter::new(Walked::Session(self))
     }

@@ -229,14 +229,12 @@ impl<'s> Transaction<'s> {
         T: Serialize + DeserializeOwned,
         F: FnOnce() -> T,
     {
-        match self.get(key)? {
-            Some(found) => Ok(found),
-            None => {
-                let value = value();
-                self.set(key, &value)?;
-                Ok(value)
-            }
+        if let Some(found) = self.get(key)? {
+            return Ok(found);
         }
+        let value = value();
+        self.set(key, &value)?;
+        Ok(value)
     }
 
     /// Puts what the closure makes of the value; `None` is absence on either
@@ -286,6 +284,10 @@ impl<'s> Transaction<'s> {
     /// # Errors
     ///
     /// `Corrupted`, `Io`; each item may be one.
+    #[expect(
+        clippy::iter_not_returning_iterator,
+        reason = "the first page is read at once, and may not be readable"
+    )]
     pub fn iter(&self) -> Result<Iter<'_>> {
         Iter::new(Walked::Transaction(self))
     }

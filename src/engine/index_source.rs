@@ -1,0 +1,192 @@
+//! Where the index comes from: opened and checked, or made anew from the
+//! segments.
+//!
+//! Promises: what it hands out agrees with the footers. An index that is
+//! missing, damaged, stale or of another opinion costs a rebuild, never data.
+
+use std::path::PathBuf;
+
+use super::Engine;
+use super::checkpoint::Checkpointer;
+use super::current::{put_mark, write_current};
+use super::lookup::Setback;
+use super::rebuild::{self, Survey};
+use crate::disk::Disk;
+use crate::error::{Error, Result};
+use crate::format::header::{CleanMark, Current};
+use crate::format::identity::{Batch, DatabaseId};
+use crate::format::segment_frame::Footer;
+use crate::index::{self, Index, Trouble};
+use crate::segments::Segments;
+
+/// An index that agrees with the segments.
+pub(super) struct Opened {
+    pub(super) index: Index,
+    /// Its directory's name.
+    pub(super) name: String,
+    /// The hash of its session rows.
+    pub(super) hash: u64,
+}
+
+/// What an index is opened or made from.
+pub(super) struct IndexSource<'s> {
+    pub(super) disk: &'s dyn Disk,
+    pub(super) database: DatabaseId,
+    pub(super) segments: &'s Segments,
+    /// For the index's own cache.
+    pub(super) cache_bytes: u64,
+}
+
+/// The name of an index directory.
+pub(super) fn index_name(number: u32) -> String {
+    format!("index-{number:04}")
+}
+
+/// The name of the next index directory.
+fn next_name(name: &str) -> String {
+    let number = name
+        .rsplit('-')
+        .next()
+        .and_then(|number| number.parse::<u32>().ok());
+    index_name(number.unwrap_or(0).wrapping_add(1).max(1))
+}
+
+impl IndexSource<'_> {
+    fn directory(&self, name: &str) -> PathBuf {
+        self.disk.index_directory(name)
+    }
+
+    /// The index in the directory `name`, as of the last footer; a rebuilt
+    /// one when it is not to be trusted.
+    pub(super) fn open(&self, name: &str, footer: Option<&Footer>, clean: bool) -> Result<Opened> {
+        match self.check(name, footer, clean) {
+            Ok(opened) => Ok(opened),
+            Err(Setback::Error(error)) => Err(error),
+            Err(Setback::Index(trouble)) => self.rebuild(name, &trouble),
+        }
+    }
+
+    fn check(&self, name: &str, footer: Option<&Footer>, clean: bool) -> Result<Opened, Setback> {
+        let index = Index::open(&self.directory(name), self.cache_bytes)?;
+        let hash = footer.map_or(0, |footer| footer.index_hash);
+        if !clean {
+            self.catch_up(&index, footer)?;
+            let summary = index.check()?;
+            if summary.hash != hash {
+                return Err(Trouble::new("the index does not match the segments").into());
+            }
+            for orphan in summary.orphans {
+                index.bury(orphan)?;
+            }
+        }
+        Ok(Opened {
+            index,
+            name: name.to_owned(),
+            hash,
+        })
+    }
+
+    /// Applies the batches that the index may not have seen.
+    fn catch_up(&self, index: &Index, last: Option<&Footer>) -> Result<(), Setback> {
+        let watermark = index.watermark()?;
+        if watermark > last.map_or(Batch(0), |footer| footer.batch) {
+            return Err(Trouble::new("the index is newer than the segments").into());
+        }
+        let Some(last) = last else { return Ok(()) };
+        for missed in self.segments.footers_after(last, watermark)? {
+            rebuild::catch_up(index, self.segments, &missed)?;
+        }
+        Ok(())
+    }
+
+    /// Makes a new index beside the one named `old` and changes over to it.
+    pub(super) fn rebuild(&self, old: &str, trouble: &Trouble) -> Result<Opened> {
+        tracing::warn!(reason = %trouble, "the index is rebuilt from the segments");
+        let footers = self.segments.scan(&mut |done, total| {
+            tracing::info!(done, total, "rebuild: bytes of segments read");
+        })?;
+        let survey = Survey::of(footers.iter().map(|(_, footer)| footer));
+        let batch = footers.last().map_or(Batch(0), |(_, footer)| footer.batch);
+        let name = next_name(old);
+        let directory = self.directory(&name);
+        let in_index = |error| Error::io("rebuild the index in", &directory, error);
+        let failed = |trouble: Trouble| in_index(std::io::Error::other(trouble.to_string()));
+        index::set_aside(&directory).map_err(in_index)?;
+        let index = Index::open(&directory, self.cache_bytes).map_err(failed)?;
+        let filled = rebuild::fill(&index, self.segments, &survey, &mut |done, total| {
+            tracing::info!(done, total, "rebuild: rows written");
+        });
+        let hash = filled.map_err(|setback| match setback {
+            Setback::Error(error) => error,
+            Setback::Index(trouble) => failed(trouble),
+        })?;
+        index.set_watermark(batch).map_err(failed)?;
+        let current = Current {
+            database: self.database,
+            index: name.clone(),
+        };
+        write_current(self.disk, &current)?;
+        if let Err(error) = index::set_aside(&self.directory(old)) {
+            tracing::warn!(%error, "the old index could not be removed");
+        }
+        Ok(Opened { index, name, hash })
+    }
+}
+
+impl Engine {
+    /// Rebuilds the index unless somebody has since `generation`.
+    pub(super) fn mend_index(&self, generation: u64, trouble: &Trouble) -> Result<()> {
+        let mut checkpointer = self.checkpointer.lock();
+        if self.index.generation() != generation {
+            return Ok(());
+        }
+        self.rebuild_index(&mut checkpointer, trouble)
+    }
+
+    /// Rebuilds the index; no batch is being written meanwhile.
+    pub(super) fn rebuild_index(
+        &self,
+        checkpointer: &mut Checkpointer,
+        trouble: &Trouble,
+    ) -> Result<()> {
+        let source = IndexSource {
+            disk: &*self.disk,
+            database: self.database,
+            segments: &self.segments,
+            cache_bytes: self.options.index_cache_bytes(),
+        };
+        let opened = source.rebuild(&self.index.name(), trouble)?;
+        checkpointer.index_hash = opened.hash;
+        let path = self.disk.index_directory(&opened.name);
+        self.index.replace(opened.index, opened.name, path);
+        Ok(())
+    }
+
+    /// Leaves a mark that the index is whole, so that the next open need not
+    /// look at all of it.
+    pub(super) fn leave_mark(&self) {
+        let checkpointer = self.checkpointer.lock();
+        let batch = checkpointer.batch;
+        let index = self.index.get();
+        if let Err(trouble) = index.set_watermark(batch).and_then(|()| index.flush()) {
+            tracing::warn!(%trouble, "the index could not be closed cleanly");
+            return;
+        }
+        let marked = index::mark(&self.index.path())
+            .map_err(|error| Error::io("read", &self.index.path(), error))
+            .and_then(|files| {
+                let database = self.database;
+                put_mark(
+                    &*self.disk,
+                    &CleanMark {
+                        database,
+                        batch,
+                        files,
+                    },
+                )
+            });
+        if let Err(error) = marked {
+            tracing::warn!(%error, "no mark of the clean stop could be left");
+        }
+    }
+}
