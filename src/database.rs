@@ -241,7 +241,7 @@ impl Database {
     }
 
     /// Commits, closes every clone and handle (they get
-    /// [`Error::Closed`](Error::Closed) from then on) and releases the
+    /// [`Error::Closed`] from then on) and releases the
     /// directory. The last drop does the same and logs errors. Idempotent.
     ///
     /// # Errors

@@ -105,6 +105,10 @@ fn run(signal: &Signal, engine: &Weak<Engine>) {
                 Ok(()) => wait = Duration::ZERO,
                 Err(error) => {
                     tracing::warn!(%error, "a checkpoint failed");
+                    // Once poisoned there is nothing left to do.
+                    if engine.journal.check().is_err() {
+                        return;
+                    }
                     wait = RETRY;
                 }
             }

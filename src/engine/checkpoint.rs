@@ -44,8 +44,16 @@ pub(super) struct Checkpointer {
     pub(super) footer: Option<(Location, Footer)>,
     /// The hash of the index once that batch is published.
     pub(super) index_hash: u64,
-    /// What a checkpoint that failed to finish had frozen already.
-    pub(super) pending: Option<Freeze>,
+    /// A checkpoint that failed to finish; the next one begins with it.
+    pub(super) pending: Option<Pending>,
+}
+
+/// How far a checkpoint has come.
+#[derive(Debug)]
+pub(super) struct Pending {
+    freeze: Freeze,
+    /// What is committed and has to be published.
+    plan: Option<Plan>,
 }
 
 /// One side of the memtable, set aside.
@@ -56,7 +64,9 @@ pub(super) struct Freeze {
     dirty: Dirty,
 }
 
+#[derive(Debug)]
 struct Plan {
+    batch: Batch,
     merged: Vec<Merged>,
     index_hash: u64,
 }
@@ -78,8 +88,10 @@ impl Engine {
         let mut checkpointer = self.checkpointer.lock();
         self.journal.check()?;
         let outcome = self.checkpoint_locked(&mut checkpointer);
+        let is_full = matches!(outcome, Err(Error::StorageFull { .. }));
+        self.memtable.set_stuck(is_full);
         if let Err(error) = &outcome
-            && !matches!(error, Error::StorageFull { .. })
+            && !is_full
         {
             self.journal.poison(error);
         }
@@ -87,22 +99,22 @@ impl Engine {
     }
 
     fn checkpoint_locked(&self, checkpointer: &mut Checkpointer) -> Result<()> {
-        let freeze = match checkpointer.pending.take() {
-            Some(freeze) => freeze,
-            None => self.freeze_now(),
+        let mut pending = match checkpointer.pending.take() {
+            Some(pending) => pending,
+            None => Pending {
+                freeze: self.freeze_now(),
+                plan: None,
+            },
         };
-        if freeze.dirty.cells.is_empty() {
+        if pending.freeze.dirty.cells.is_empty() {
             return Ok(());
         }
-        match self.write_and_publish(checkpointer, &freeze) {
-            Ok(()) => Ok(()),
-            Err(error) => {
-                // The frozen layers stay readable, and the next attempt
-                // begins with them.
-                checkpointer.pending = Some(freeze);
-                Err(error)
-            }
+        let outcome = self.advance(checkpointer, &mut pending);
+        if outcome.is_err() {
+            // The frozen layers stay readable.
+            checkpointer.pending = Some(pending);
         }
+        outcome
     }
 
     fn freeze_now(&self) -> Freeze {
@@ -119,23 +131,31 @@ impl Engine {
         }
     }
 
-    fn write_and_publish(&self, checkpointer: &mut Checkpointer, freeze: &Freeze) -> Result<()> {
-        self.journal.wait(freeze.position.sequence)?;
+    /// Goes on from where the checkpoint is. Publishing may be repeated, a
+    /// committed batch must not be.
+    fn advance(&self, checkpointer: &mut Checkpointer, pending: &mut Pending) -> Result<()> {
+        let freeze = &pending.freeze;
+        let plan = match pending.plan.take() {
+            Some(plan) => plan,
+            None => self.write_batch(checkpointer, freeze)?,
+        };
+        let plan = pending.plan.insert(plan);
+        self.publish_all(checkpointer, plan, freeze)?;
+        self.memtable.release_all();
+        self.journal.declare(plan.batch, freeze.position)
+    }
+
+    fn write_batch(&self, checkpointer: &mut Checkpointer, freeze: &Freeze) -> Result<Plan> {
+        let through = freeze.position.sequence;
+        self.journal.wait(through)?;
         let batch = checkpointer.batch.next();
         let (plan, writer) = self.merge_all(checkpointer, freeze, batch)?;
-        let through = freeze.position.sequence;
         let committed = writer.commit(through, freeze.next_generation, plan.index_hash)?;
         checkpointer.batch = batch;
         checkpointer.footer = Some(committed);
         checkpointer.index_hash = plan.index_hash;
-        tracing::debug!(
-            batch = batch.0,
-            sessions = plan.merged.len(),
-            "batch committed"
-        );
-        self.publish_all(checkpointer, &plan, freeze, batch)?;
-        self.memtable.release_all();
-        self.journal.declare(batch, freeze.position)
+        tracing::debug!(%batch, sessions = plan.merged.len(), "batch committed");
+        Ok(plan)
     }
 
     /// Merges everything; begins anew when the index had to be rebuilt.
@@ -171,6 +191,7 @@ impl Engine {
         writer: &mut BatchWriter,
     ) -> Result<Plan, Setback> {
         let mut plan = Plan {
+            batch,
             merged: Vec::with_capacity(freeze.dirty.cells.len()),
             index_hash: checkpointer.index_hash,
         };
@@ -245,8 +266,8 @@ impl Engine {
         checkpointer: &mut Checkpointer,
         plan: &Plan,
         freeze: &Freeze,
-        batch: Batch,
     ) -> Result<()> {
+        let batch = plan.batch;
         for merged in &plan.merged {
             self.publish_one(checkpointer, merged, batch)?;
         }

@@ -25,8 +25,14 @@ impl Engine {
     /// Lets a writer in: memtable and journal space, before any lock (4).
     pub(crate) fn admit(&self, bytes: u64) -> Result<Reservation> {
         self.check()?;
-        self.memtable.admit();
         self.wake_when_wanted();
+        // Without a background nobody would come and make room.
+        if self.options.background {
+            self.memtable.admit(|| {
+                self.check()?;
+                self.journal.check()
+            })?;
+        }
         self.journal.reserve(bytes.saturating_add(SMALL_FRAME))
     }
 

@@ -110,7 +110,7 @@ impl IndexSource<'_> {
         let name = next_name(old);
         let directory = self.directory(&name);
         let in_index = |error| Error::io("rebuild the index in", &directory, error);
-        let failed = |trouble: Trouble| in_index(std::io::Error::other(trouble.to_string()));
+        let failed = |trouble: Trouble| in_index(trouble.into_io());
         index::set_aside(&directory).map_err(in_index)?;
         let index = Index::open(&directory, self.cache_bytes).map_err(failed)?;
         let filled = rebuild::fill(&index, self.segments, &survey, &mut |done, total| {

@@ -11,6 +11,8 @@ use std::time::Duration;
 
 use parking_lot::{Condvar, Mutex};
 
+use crate::error::{Error, Result};
+
 /// Memory of a changed session besides its keys.
 pub(crate) const CELL_BYTES: usize = 480;
 /// The delay of one write when the memtable is full.
@@ -22,7 +24,7 @@ pub(crate) struct Memtable {
     limit: usize,
     active: AtomicUsize,
     frozen: AtomicUsize,
-    stopped: AtomicBool,
+    is_stuck: AtomicBool,
     lock: Mutex<()>,
     released: Condvar,
 }
@@ -34,7 +36,7 @@ impl Memtable {
             limit: limit.max(64 << 10),
             active: AtomicUsize::new(0),
             frozen: AtomicUsize::new(0),
-            stopped: AtomicBool::new(false),
+            is_stuck: AtomicBool::new(false),
             lock: Mutex::new(()),
             released: Condvar::new(),
         }
@@ -56,17 +58,31 @@ impl Memtable {
         self.active() >= self.limit / 2
     }
 
-    /// Lets a writer in; it waits while too much is used.
-    pub(crate) fn admit(&self) {
+    /// Lets a writer in; it waits while too much is used, and as long as
+    /// `may_wait` does not say that waiting is in vain.
+    pub(crate) fn admit(&self, may_wait: impl Fn() -> Result<()>) -> Result<()> {
         let soft = self.limit / 10 * 6;
         let used = self.used();
         if used <= soft {
-            return;
+            return Ok(());
         }
         self.delay(self.pressure(used, soft));
-        while self.used() >= self.limit && !self.stopped.load(Ordering::Relaxed) {
+        while self.used() >= self.limit {
+            may_wait()?;
+            if self.is_stuck.load(Ordering::Relaxed) {
+                return Err(Error::StorageFull {
+                    doing: "checkpoint what is in memory",
+                    source: None,
+                });
+            }
             self.delay(LONGEST_DELAY);
         }
+        Ok(())
+    }
+
+    /// Whether the last checkpoint found no space on disk.
+    pub(crate) fn set_stuck(&self, is_stuck: bool) {
+        self.is_stuck.store(is_stuck, Ordering::Relaxed);
     }
 
     fn pressure(&self, used: usize, soft: usize) -> Duration {
@@ -109,12 +125,6 @@ impl Memtable {
     /// All that was frozen is published.
     pub(crate) fn release_all(&self) {
         self.frozen.store(0, Ordering::Relaxed);
-        self.released.notify_all();
-    }
-
-    /// Nobody waits from now on.
-    pub(crate) fn stop(&self) {
-        self.stopped.store(true, Ordering::Relaxed);
         self.released.notify_all();
     }
 }

@@ -123,7 +123,6 @@ impl Engine {
         if self.closed.swap(true, Ordering::AcqRel) {
             return Ok(());
         }
-        self.memtable.stop();
         self.background.stop();
         let outcome = self.finish();
         self.garbage.stop();

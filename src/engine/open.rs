@@ -59,6 +59,7 @@ impl Engine {
             footer,
         };
         let clean = take_mark(&*opening.disk, &current, opening.batch())?;
+        tracing::debug!(clean, "opening");
         let footer = opening.footer.as_ref().map(|(_, footer)| footer);
         let opened = opening.index_source().open(&current.index, footer, clean)?;
         let (opened, recovered, replayed) = opening.replay(opened)?;

@@ -1,6 +1,7 @@
 //! Between sled and the rest: errors and panics become trouble.
 
 use std::fmt;
+use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -9,6 +10,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 #[error("{reason}")]
 pub(crate) struct Trouble {
     reason: String,
+    /// What the operating system said, when it was asked.
+    kind: io::ErrorKind,
 }
 
 impl Trouble {
@@ -16,7 +19,21 @@ impl Trouble {
     pub(crate) fn new(reason: impl fmt::Display) -> Self {
         Self {
             reason: reason.to_string(),
+            kind: io::ErrorKind::Other,
         }
+    }
+
+    /// Trouble that the operating system made.
+    pub(crate) fn io(doing: &str, error: &io::Error) -> Self {
+        Self {
+            reason: format!("{doing}: {error}"),
+            kind: error.kind(),
+        }
+    }
+
+    /// For a caller who cannot do without an index.
+    pub(crate) fn into_io(self) -> io::Error {
+        io::Error::new(self.kind, self.reason)
     }
 }
 
@@ -47,6 +64,7 @@ impl Guard {
 pub(super) fn protect<T>(operation: impl FnOnce() -> sled::Result<T>) -> Outcome<T> {
     match catch_unwind(AssertUnwindSafe(operation)) {
         Ok(Ok(value)) => Ok(value),
+        Ok(Err(sled::Error::Io(error))) => Err(Trouble::io("sled", &error)),
         Ok(Err(error)) => Err(Trouble::new(format_args!("sled: {error}"))),
         Err(_) => Err(Trouble::new("sled panicked")),
     }

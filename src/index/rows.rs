@@ -58,14 +58,14 @@ impl Index {
     /// Opens the index in a directory, or makes an empty one.
     pub(crate) fn open(directory: &Path, cache_bytes: u64) -> Outcome<Self> {
         super::files::remove_unfinished_snapshots(directory)
-            .map_err(|error| Trouble::new(format_args!("index directory: {error}")))?;
+            .map_err(|error| Trouble::io("index directory", &error))?;
         let database = open_patiently(directory, cache_bytes)?;
         let tree = |name: &str| protect(|| database.open_tree(name));
         let file = File::options()
             .read(true)
             .write(true)
             .open(directory.join("db"))
-            .map_err(|error| Trouble::new(format_args!("index file: {error}")))?;
+            .map_err(|error| Trouble::io("index file", &error))?;
         Ok(Self {
             guard: Guard::default(),
             sessions: tree("sessions")?,
@@ -296,7 +296,7 @@ impl Index {
             .file
             .sync_all()
             .and_then(|()| File::open(&self.directory)?.sync_all());
-        synced.map_err(|error| Trouble::new(format_args!("index sync: {error}")))
+        synced.map_err(|error| Trouble::io("index sync", &error))
     }
 
     /// Bytes on disk.

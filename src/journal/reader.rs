@@ -67,15 +67,11 @@ pub(crate) fn recover(
         apply,
         chain: &chain,
         expected: Sequence(0),
+        first_live: None,
         recovered: &mut recovered,
     };
     walk.run()?;
-    let used = &recovered.files;
-    let is_used = |number: &JournalNumber| used.iter().any(|(used, _)| used == number);
-    recovered.stale = numbers
-        .into_iter()
-        .filter(|number| !is_used(number))
-        .collect();
+    let first_live = walk.first_live;
     if recovered.declaration.batch > last_batch {
         let path = options.path(recovered.highest);
         return Err(Error::corrupted(
@@ -87,7 +83,34 @@ pub(crate) fn recover(
             ),
         ));
     }
+    recovered.settle(numbers, first_live, after, last_batch);
     Ok(recovered)
+}
+
+impl Recovered {
+    /// Tells the files that are still needed, from the first one with a
+    /// change that no batch has, from those that are not. The batch is there,
+    /// so the next header may declare it (9).
+    fn settle(
+        &mut self,
+        numbers: Vec<JournalNumber>,
+        first_live: Option<JournalNumber>,
+        after: Sequence,
+        batch: Batch,
+    ) {
+        let is_live = |number: JournalNumber| first_live.is_some_and(|first| number >= first);
+        let settled = self.files.iter().filter(|(number, _)| !is_live(*number));
+        let through = settled.map(|(_, last)| *last).max();
+        self.declaration = Declaration {
+            batch,
+            through: through.map_or(after, |through| through.max(after)),
+        };
+        self.files.retain(|(number, _)| is_live(*number));
+        let needed = &self.files;
+        let is_needed = |number: &JournalNumber| needed.iter().any(|(needed, _)| needed == number);
+        let stale = numbers.into_iter().filter(|number| !is_needed(number));
+        self.stale = stale.collect();
+    }
 }
 
 /// The headers of all files that have one. What the page cache shows may not
@@ -151,6 +174,8 @@ struct Walk<'w> {
     apply: &'w mut dyn FnMut(Sequence, Payload<'_>) -> Result<()>,
     chain: &'w [File],
     expected: Sequence,
+    /// The first file with a change that no batch has.
+    first_live: Option<JournalNumber>,
     recovered: &'w mut Recovered,
 }
 
@@ -160,7 +185,12 @@ impl Walk<'_> {
             return self.check_leftovers();
         };
         self.expected = first.header.first;
-        if self.expected > self.after.next() {
+        let declared = self
+            .chain
+            .iter()
+            .map(|file| file.header.declaration.through);
+        let settled = declared.fold(self.after, Sequence::max);
+        if self.expected > settled.next() {
             return Err(self.damage(first.number, 0, "the journal begins too late"));
         }
         let chain = self.chain;
@@ -219,6 +249,9 @@ impl Walk<'_> {
         }
         if frame.sequence > self.after {
             self.recovered.live_bytes = self.recovered.live_bytes.saturating_add(frame.size as u64);
+            if matches!(payload, Payload::Transaction(_)) {
+                self.first_live.get_or_insert(number);
+            }
             (self.apply)(frame.sequence, payload)?;
         }
         self.expected = self.expected.next();

@@ -449,6 +449,11 @@ impl Journal {
     /// Brings everything to disk and ends the threads.
     pub(crate) fn close(&self) -> Result<()> {
         let outcome = self.wait(self.position().sequence);
+        self.stop();
+        outcome
+    }
+
+    fn stop(&self) {
         self.shared.tail.lock().stopped = true;
         self.shared.allocate.notify_all();
         self.shared.allocated.notify_all();
@@ -456,7 +461,13 @@ impl Journal {
         for thread in self.threads.lock().drain(..) {
             let _ = thread.join();
         }
-        outcome
+    }
+}
+
+/// The threads end also when an open fails after the journal was started.
+impl Drop for Journal {
+    fn drop(&mut self) {
+        self.stop();
     }
 }
 
