@@ -135,3 +135,72 @@ fn subtract(counter: &AtomicUsize, bytes: usize) {
         Some(count.saturating_sub(bytes))
     });
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const LIMIT: usize = 1 << 20;
+
+    fn filled(bytes: usize) -> Memtable {
+        let memtable = Memtable::new(LIMIT);
+        memtable.grow(bytes);
+        memtable
+    }
+
+    #[test]
+    fn the_delay_grows_smoothly_from_nothing_to_the_longest() {
+        let memtable = filled(0);
+        let soft = LIMIT / 10 * 6;
+        let mut last = memtable.pressure(soft, soft);
+        assert_eq!(last, Duration::ZERO);
+        for used in (soft..LIMIT).step_by(LIMIT / 100) {
+            let delay = memtable.pressure(used, soft);
+            assert!(delay >= last, "{delay:?} after {last:?} at {used}");
+            assert!(delay <= last + LONGEST_DELAY / 16, "a step at {used}");
+            last = delay;
+        }
+        assert_eq!(memtable.pressure(LIMIT, soft), LONGEST_DELAY);
+        assert_eq!(memtable.pressure(10 * LIMIT, soft), LONGEST_DELAY);
+    }
+
+    #[test]
+    fn a_writer_waits_while_memory_is_full_and_goes_on_when_some_is_released() {
+        let memtable = filled(LIMIT);
+        memtable.freeze();
+        std::thread::scope(|scope| {
+            let writer = scope.spawn(|| memtable.admit(|| Ok(())));
+            std::thread::yield_now();
+            assert!(!writer.is_finished());
+            memtable.release(LIMIT / 2);
+            writer.join().unwrap().unwrap();
+        });
+        assert_eq!(memtable.used(), LIMIT / 2);
+    }
+
+    #[test]
+    fn nobody_waits_for_a_checkpoint_that_finds_no_space() {
+        let memtable = filled(LIMIT);
+        memtable.set_stuck(true);
+        let refused = memtable.admit(|| Ok(()));
+        assert!(matches!(refused, Err(Error::StorageFull { .. })));
+        memtable.release(LIMIT);
+        memtable.shrink(LIMIT / 2);
+        memtable.admit(|| Ok(())).unwrap();
+    }
+
+    #[test]
+    fn nobody_waits_for_a_database_that_is_closed() {
+        let memtable = filled(LIMIT);
+        let refused = memtable.admit(|| Err(Error::Closed));
+        assert!(matches!(refused, Err(Error::Closed)));
+    }
+
+    #[test]
+    fn the_counts_never_wrap() {
+        let memtable = filled(10);
+        memtable.shrink(20);
+        memtable.release(20);
+        assert_eq!(memtable.used(), 0);
+    }
+}

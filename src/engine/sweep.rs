@@ -28,3 +28,6 @@ impl Engine {
         })
     }
 }
+
+#[cfg(test)]
+mod tests;

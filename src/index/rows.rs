@@ -237,6 +237,12 @@ impl Index {
         self.insert(&self.dead, &generation.0.to_be_bytes(), Vec::new())
     }
 
+    /// What a crash may do to a grave.
+    #[cfg(test)]
+    pub(crate) fn forget_grave(&self, generation: Generation) -> Outcome<()> {
+        self.remove(&self.dead, &generation.0.to_be_bytes())
+    }
+
     /// Some dead generations, oldest first.
     pub(crate) fn dead_generations(&self, limit: usize) -> Outcome<Vec<Generation>> {
         let rows = self.guard.run(|| {

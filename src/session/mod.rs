@@ -91,6 +91,12 @@ impl Session {
         self.id
     }
 
+    /// Whose keys the session has.
+    #[cfg(test)]
+    pub(crate) fn generation(&self) -> crate::format::identity::Generation {
+        self.bound.cell.state.read().record.generation
+    }
+
     fn engine(&self) -> &Engine {
         self.database.engine()
     }
