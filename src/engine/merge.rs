@@ -111,6 +111,13 @@ impl Group {
         let share = self.size.div_ceil(count).max(1);
         let mut pieces = Vec::with_capacity(count);
         let mut piece: Vec<Item> = Vec::new();
+        // The image is written again with every change of the session: an
+        // entry too large for a page stays out of it.
+        let is_image = self.first.row.is_none();
+        let is_large = |item: &Item| item.entry().size() > TARGET_BYTES;
+        if is_image && self.items.first().is_some_and(is_large) {
+            pieces.push(Vec::new());
+        }
         let mut size = 0;
         for item in std::mem::take(&mut self.items) {
             let bytes = item.entry().size();
