@@ -249,9 +249,8 @@ impl Database {
     /// What the last commit or checkpoint met; `Reentrant`.
     pub fn close(&self) -> Result<()> {
         match self.engine().check() {
-            Err(Error::Closed) => Ok(()),
+            Ok(()) | Err(Error::Closed) => self.engine().close(),
             Err(error) => Err(error),
-            Ok(()) => self.engine().close(),
         }
     }
 }

@@ -86,8 +86,15 @@ impl Engine {
     /// Checkpoints what changed so far.
     pub(crate) fn checkpoint(&self) -> Result<()> {
         let mut checkpointer = self.checkpointer.lock();
+        // Whoever comes behind a close finds no index.
+        self.index.get()?;
+        self.checkpoint_under(&mut checkpointer)
+    }
+
+    /// The same, by who holds the lock.
+    pub(super) fn checkpoint_under(&self, checkpointer: &mut Checkpointer) -> Result<()> {
         self.journal.check()?;
-        let outcome = self.checkpoint_locked(&mut checkpointer);
+        let outcome = self.checkpoint_locked(checkpointer);
         let is_full = matches!(outcome, Err(Error::StorageFull { .. }));
         self.memtable.set_stuck(is_full);
         if let Err(error) = &outcome
@@ -271,7 +278,7 @@ impl Engine {
         for merged in &plan.merged {
             self.publish_one(checkpointer, merged, batch)?;
         }
-        let index = self.index.get();
+        let index = self.index.get()?;
         let finished = freeze
             .dirty
             .retired

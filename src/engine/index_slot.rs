@@ -5,11 +5,13 @@ use std::sync::Arc;
 
 use parking_lot::RwLock;
 
+use crate::error::{Error, Result};
 use crate::index::Index;
 
 #[derive(Debug)]
 struct Current {
-    index: Arc<Index>,
+    /// `None` once the database is closed.
+    index: Option<Arc<Index>>,
     name: String,
     path: PathBuf,
     generation: u64,
@@ -23,16 +25,22 @@ impl IndexSlot {
     /// The first index.
     pub(crate) fn new(index: Index, name: String, path: PathBuf) -> Self {
         Self(RwLock::new(Current {
-            index: Arc::new(index),
+            index: Some(Arc::new(index)),
             name,
             path,
             generation: 0,
         }))
     }
 
-    /// The index.
-    pub(crate) fn get(&self) -> Arc<Index> {
-        Arc::clone(&self.0.read().index)
+    /// The index; `Closed` when it was let go of.
+    pub(crate) fn get(&self) -> Result<Arc<Index>> {
+        self.0.read().index.clone().ok_or(Error::Closed)
+    }
+
+    /// Lets go of the index, and so of its files' lock.
+    pub(crate) fn close(&self) {
+        let index = self.0.write().index.take();
+        drop(index);
     }
 
     /// Counts up with each change, so that one trouble is mended once.
@@ -57,7 +65,7 @@ impl IndexSlot {
         let old = std::mem::replace(
             &mut *current,
             Current {
-                index: Arc::new(index),
+                index: Some(Arc::new(index)),
                 name,
                 path,
                 generation,

@@ -137,6 +137,8 @@ impl Engine {
     /// Rebuilds the index unless somebody has since `generation`.
     pub(super) fn mend_index(&self, generation: u64, trouble: &Trouble) -> Result<()> {
         let mut checkpointer = self.checkpointer.lock();
+        // Once it is closed the directory is somebody else's.
+        self.index.get()?;
         if self.index.generation() != generation {
             return Ok(());
         }
@@ -164,10 +166,9 @@ impl Engine {
 
     /// Leaves a mark that the index is whole, so that the next open need not
     /// look at all of it.
-    pub(super) fn leave_mark(&self) {
-        let checkpointer = self.checkpointer.lock();
+    pub(super) fn leave_mark(&self, checkpointer: &Checkpointer) {
         let batch = checkpointer.batch;
-        let index = self.index.get();
+        let Ok(index) = self.index.get() else { return };
         if let Err(trouble) = index.set_watermark(batch).and_then(|()| index.flush()) {
             tracing::warn!(%trouble, "the index could not be closed cleanly");
             return;

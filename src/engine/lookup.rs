@@ -101,7 +101,7 @@ impl Engine {
         if state.life != Life::Unloaded {
             return Ok(state.life);
         }
-        let row = self.index.get().session(&digest)?;
+        let row = self.index.get()?.session(&digest)?;
         state.load(row)?;
         Ok(state.life)
     }
@@ -143,7 +143,7 @@ impl Engine {
         if image.fences().contain(key) {
             return Ok(image);
         }
-        let row = self.index.get().page_at(base.generation, key)?;
+        let row = self.index.get()?.page_at(base.generation, key)?;
         let Some((_, row)) = row else {
             return Err(Trouble::new("a page row is missing").into());
         };

@@ -265,7 +265,7 @@ impl<'m> Merge<'m> {
     /// The page that holds a key above the image.
     fn locate(&self, key: &str) -> Result<(Place, Page), Setback> {
         let base = self.base.ok_or_else(missing)?;
-        let row = self.engine.index.get().page_at(self.generation, key)?;
+        let row = self.engine.index.get()?.page_at(self.generation, key)?;
         let (lower, row) = row.ok_or_else(missing)?;
         let page = self.engine.page_of(base, key)?;
         if page.fences().lower != lower {
@@ -302,7 +302,7 @@ impl<'m> Merge<'m> {
         let row = self
             .engine
             .index
-            .get()
+            .get()?
             .page_before(self.generation, lower)?;
         let (key, _) = row.ok_or_else(missing)?;
         self.locate(&key)

@@ -110,7 +110,7 @@ impl Engine {
     }
 
     pub(crate) fn index_bytes(&self) -> u64 {
-        self.index.get().disk_bytes()
+        self.index.get().map_or(0, |index| index.disk_bytes())
     }
 
     pub(crate) fn batches(&self) -> u64 {
@@ -120,21 +120,29 @@ impl Engine {
     /// Commits everything, stops the background and lets the directory go.
     /// The first call does it, later ones find it done.
     pub(crate) fn close(&self) -> crate::Result<()> {
+        // Held to the end: who comes second returns when the directory is free.
+        let mut lock = self.lock.lock();
         if self.closed.swap(true, Ordering::AcqRel) {
             return Ok(());
         }
         self.background.stop();
         let outcome = self.finish();
         self.garbage.stop();
-        drop(self.lock.lock().take());
+        drop(lock.take());
         outcome
     }
 
+    /// In one hold of the checkpointer: a checkpoint or a rebuild that was
+    /// asked for before the close must not write a file after it.
     fn finish(&self) -> crate::Result<()> {
-        let checkpointed = self.checkpoint();
+        let mut checkpointer = self.checkpointer.lock();
+        let checkpointed = self.checkpoint_under(&mut checkpointer);
         let closed = self.journal.close();
-        checkpointed.and(closed)?;
-        self.leave_mark();
-        Ok(())
+        let outcome = checkpointed.and(closed);
+        if outcome.is_ok() {
+            self.leave_mark(&checkpointer);
+        }
+        self.index.close();
+        outcome
     }
 }

@@ -20,7 +20,7 @@ const SLICE: usize = 64;
 impl Engine {
     /// Publishes one session.
     pub(super) fn publish(&self, merged: &Merged, batch: Batch) -> Result<(), Setback> {
-        let index = self.index.get();
+        let index = self.index.get()?;
         let slices = merged.steps.chunks(SLICE);
         let last = slices.len().saturating_sub(1);
         for (count, slice) in slices.enumerate() {

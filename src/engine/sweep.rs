@@ -12,7 +12,9 @@ const SLICE: usize = 256;
 impl Engine {
     /// Removes some rows; whether there may be more.
     pub(crate) fn sweep_slice(&self) -> bool {
-        let index = self.index.get();
+        let Ok(index) = self.index.get() else {
+            return false;
+        };
         let swept = index.dead_generations(1).and_then(|generations| {
             let Some(generation) = generations.first() else {
                 return Ok(false);

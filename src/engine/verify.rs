@@ -30,6 +30,7 @@ impl Engine {
     /// meanwhile, readers and writers do not.
     pub(crate) fn verify(&self, progress: &mut dyn FnMut(u64, u64)) -> Result<Counts> {
         let checkpointer = self.checkpointer.lock();
+        let index = self.index.get()?;
         let mut counts = Counts::default();
         let footers = self.segments.scan(progress)?;
         if footers.last().map(|(_, footer)| footer)
@@ -44,7 +45,6 @@ impl Engine {
                 counts.frames += 1;
             }
         }
-        let index = self.index.get();
         let summary = index
             .check()
             .map_err(|trouble| self.index_damage(&trouble))?;
@@ -102,7 +102,7 @@ impl Engine {
         let mut fence = head.upper.clone();
         let mut from = String::new();
         loop {
-            let pages = self.index.get().pages(record.generation, &from, 256)?;
+            let pages = self.index.get()?.pages(record.generation, &from, 256)?;
             let Some((last, _)) = pages.last() else { break };
             from = [last, "\0"].concat();
             for (lower, row) in &pages {

@@ -448,7 +448,17 @@ impl Journal {
 
     /// Brings everything to disk and ends the threads.
     pub(crate) fn close(&self) -> Result<()> {
-        let outcome = self.wait(self.position().sequence);
+        let outcome = loop {
+            let last = self.position().sequence;
+            let outcome = self.wait(last);
+            let mut tail = self.shared.tail.lock();
+            // A frame may have come in meanwhile. Its writer must not be left
+            // to bring it to a disk that is somebody else's by then.
+            if outcome.is_err() || tail.position.sequence == last {
+                tail.stopped = true;
+                break outcome;
+            }
+        };
         self.stop();
         outcome
     }

@@ -29,12 +29,12 @@ fn large_session(db: &Database) -> Session {
 }
 
 fn rows(db: &Database, generation: Generation) -> usize {
-    let index = db.engine().index.get();
+    let index = db.engine().index.get().unwrap();
     index.pages(generation, "", usize::MAX).unwrap().len()
 }
 
 fn graves(db: &Database) -> Vec<Generation> {
-    let index = db.engine().index.get();
+    let index = db.engine().index.get().unwrap();
     index.dead_generations(usize::MAX).unwrap()
 }
 
@@ -119,7 +119,7 @@ fn a_grave_that_a_crash_took_is_dug_again_at_open() {
     let db = open(&disk);
     let dead = bury_one(&db);
     // Without the grave the rows belong to nobody.
-    let index = db.engine().index.get();
+    let index = db.engine().index.get().unwrap();
     index.forget_grave(dead).unwrap();
     index.flush().unwrap();
     drop(index);
