@@ -5,6 +5,8 @@
 
 use std::sync::Arc;
 
+use parking_lot::MutexGuard;
+
 use super::Engine;
 use super::cell::{Cell, Life, State};
 use super::draft::Draft;
@@ -23,7 +25,11 @@ pub(crate) const SMALL_FRAME: u64 = 1024;
 
 impl Engine {
     /// Lets a writer in: memtable and journal space, before any lock (4).
-    pub(crate) fn admit(&self, bytes: u64) -> Result<Reservation> {
+    pub(crate) fn admit<'c>(
+        &self,
+        cell: &'c Cell,
+        bytes: u64,
+    ) -> Result<(MutexGuard<'c, ()>, Reservation)> {
         self.check()?;
         self.wake_when_wanted();
         // Without a background nobody would come and make room.
@@ -33,7 +39,30 @@ impl Engine {
                 self.journal.check()
             })?;
         }
-        self.journal.reserve(bytes.saturating_add(SMALL_FRAME))
+        self.enter(cell, bytes.saturating_add(SMALL_FRAME))
+    }
+
+    /// Locks a session for a writer, with journal space for `bytes`.
+    ///
+    /// Space is waited for without the lock (4), and the lock is waited for
+    /// without the space: who has the lock may need all that those behind it
+    /// would keep.
+    pub(super) fn enter<'c>(
+        &self,
+        cell: &'c Cell,
+        bytes: u64,
+    ) -> Result<(MutexGuard<'c, ()>, Reservation)> {
+        loop {
+            let reservation = self.journal.reserve(bytes)?;
+            if let Some(writer) = cell.writer.try_lock() {
+                return Ok((writer, reservation));
+            }
+            drop(reservation);
+            let writer = cell.writer.lock();
+            if let Some(reservation) = self.journal.try_reserve(bytes) {
+                return Ok((writer, reservation));
+            }
+        }
     }
 
     /// Wakes the background when there is enough to checkpoint.

@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use super::Engine;
 use super::cell::{Cell, Life};
-use super::commit::{Bound, encode_payload};
+use super::commit::{Bound, SMALL_FRAME, encode_payload};
 use super::options::Durability;
 use super::registry::Resident;
 use crate::error::{Error, Result};
@@ -36,8 +36,7 @@ impl Engine {
             return Ok(None);
         }
         self.wake_when_wanted();
-        let mut reservation = self.journal.reserve(super::commit::SMALL_FRAME)?;
-        let _writer = bound.cell.writer.lock();
+        let (_writer, mut reservation) = self.enter(&bound.cell, SMALL_FRAME)?;
         let Some(generation) = existing_generation(bound) else {
             return Ok(None);
         };
@@ -63,8 +62,7 @@ impl Engine {
     pub(crate) fn cycle(&self, bound: &Bound, to: SessionDigest) -> Result<Option<Sequence>> {
         self.check()?;
         self.wake_when_wanted();
-        let mut reservation = self.journal.reserve(super::commit::SMALL_FRAME)?;
-        let _writer = bound.cell.writer.lock();
+        let (_writer, mut reservation) = self.enter(&bound.cell, SMALL_FRAME)?;
         let record = {
             let state = bound.cell.state.read();
             self.check_session(&state, bound.digest)?;

@@ -37,7 +37,8 @@ pub(super) fn run(shared: &Shared) {
     let mut tail = shared.tail.lock();
     while !tail.stopped {
         let wanted = tail.wanted;
-        if wanted == 0 && !is_short(&tail) {
+        let idle = wanted == 0 && !is_short(&tail);
+        if idle || !can_extend(&tail, wanted, shared.options.segment_bytes) {
             shared.allocate.wait(&mut tail);
             continue;
         }
@@ -56,11 +57,22 @@ pub(super) fn run(shared: &Shared) {
             shared.allocate.wait(&mut tail);
             continue;
         }
-        if fits(&tail, wanted) {
+        // Who still finds too little says so again.
+        if fits(&tail, wanted) || !can_extend(&tail, wanted, shared.options.segment_bytes) {
             tail.wanted = 0;
         }
         shared.allocated.notify_all();
     }
+}
+
+/// Whether there is anything to fill. When both files are full of zeros and
+/// still too small for all that is reserved, space comes only from writers
+/// that give theirs back.
+fn can_extend(tail: &Tail, wanted: u64, size: u64) -> bool {
+    let target = wanted.max(tail.reserved.saturating_add(STEP));
+    let current = &tail.current;
+    let current_grows = current.allocated < size && current.offset.saturating_add(target) <= size;
+    current_grows || tail.next.as_ref().is_none_or(|next| next.allocated < size)
 }
 
 fn fits(tail: &Tail, bytes: u64) -> bool {

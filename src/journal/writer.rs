@@ -127,9 +127,7 @@ impl Reservation {
         if missing > 0 {
             // Given back first: the whole has to fit into one file.
             let whole = std::mem::take(&mut self.bytes).saturating_add(missing);
-            let mut tail = self.shared.tail.lock();
-            tail.reserved = tail.reserved.saturating_sub(whole.saturating_sub(missing));
-            drop(tail);
+            self.shared.give_back(whole.saturating_sub(missing));
             self.shared.reserve(whole)?;
             self.bytes = whole;
         }
@@ -139,10 +137,7 @@ impl Reservation {
 
 impl Drop for Reservation {
     fn drop(&mut self) {
-        if self.bytes > 0 {
-            let mut tail = self.shared.tail.lock();
-            tail.reserved = tail.reserved.saturating_sub(self.bytes);
-        }
+        self.shared.give_back(self.bytes);
     }
 }
 
@@ -150,6 +145,24 @@ impl Shared {
     /// The longest frame that a file holds.
     pub(super) fn max_frame(&self) -> u64 {
         self.options.segment_bytes.saturating_sub(HEADER)
+    }
+
+    fn give_back(&self, bytes: u64) {
+        if bytes > 0 {
+            let mut tail = self.tail.lock();
+            tail.reserved = tail.reserved.saturating_sub(bytes);
+            self.allocated.notify_all();
+        }
+    }
+
+    /// Reserves space that is there already.
+    fn try_reserve(&self, bytes: u64) -> bool {
+        let mut tail = self.tail.lock();
+        let fits = tail.fits(bytes);
+        if fits {
+            tail.reserved = tail.reserved.saturating_add(bytes);
+        }
+        fits
     }
 
     fn reserve(&self, bytes: u64) -> Result<()> {
@@ -274,6 +287,14 @@ impl Journal {
         })
     }
 
+    /// Reserves space where nobody has to be waited for.
+    pub(crate) fn try_reserve(&self, bytes: u64) -> Option<Reservation> {
+        self.shared.try_reserve(bytes).then(|| Reservation {
+            shared: Arc::clone(&self.shared),
+            bytes,
+        })
+    }
+
     /// The longest payload that a frame can carry.
     pub(crate) fn max_payload(&self) -> u64 {
         self.shared
@@ -333,6 +354,9 @@ impl Journal {
         tail.pending_frames = tail.pending_frames.saturating_add(1);
         tail.reserved = tail.reserved.saturating_sub(needed);
         reservation.bytes = reservation.bytes.saturating_sub(needed);
+        if tail.wanted > 0 {
+            self.shared.allocated.notify_all();
+        }
         Ok(sequence)
     }
 

@@ -109,9 +109,8 @@ impl Session {
         work: impl FnOnce(&mut Transaction<'_>) -> Result<T, E>,
     ) -> Result<T, E> {
         let engine = self.engine();
-        let mut reservation = engine.admit(bytes as u64)?;
         let outcome = {
-            let _writer = self.bound.cell.writer.lock();
+            let (_writer, mut reservation) = engine.admit(&self.bound.cell, bytes as u64)?;
             // Also for our own operations: a value's `Serialize` and
             // `Deserialize` are the caller's code.
             let inside = Inside::enter(engine);
@@ -127,7 +126,6 @@ impl Session {
                 Ok((value, sequence))
             })
         };
-        drop(reservation);
         match outcome {
             Ok((value, Some(sequence))) => {
                 self.settle(sequence)?;
