@@ -1,9 +1,12 @@
 //! The bottom of every encoding: bincode's options, checksums, and the seal
 //! that headers and small files share.
 
-use serde::{Deserialize, Serialize};
+use std::fmt;
+use std::marker::PhantomData;
 
 use bincode::Options;
+use serde::de::{SeqAccess, Visitor};
+use serde::{Deserialize, Deserializer, Serialize};
 
 /// Bytes that do not say what they should. The caller knows the file and adds it.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -147,6 +150,34 @@ pub(crate) fn unseal<'a, T: Deserialize<'a>>(
         return Err(Malformed::Version(version));
     }
     decode(payload, what)
+}
+
+/// Decodes a list without believing its count: serde would make room for up to
+/// a megabyte before it has seen the first element. For every `Vec` on disk.
+pub(crate) fn list<'de, D, T>(deserializer: D) -> Result<Vec<T>, D::Error>
+where
+    D: Deserializer<'de>,
+    T: Deserialize<'de>,
+{
+    struct ListVisitor<T>(PhantomData<T>);
+
+    impl<'de, T: Deserialize<'de>> Visitor<'de> for ListVisitor<T> {
+        type Value = Vec<T>;
+
+        fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+            formatter.write_str("a list")
+        }
+
+        fn visit_seq<A: SeqAccess<'de>>(self, mut elements: A) -> Result<Vec<T>, A::Error> {
+            let mut list = Vec::new();
+            while let Some(element) = elements.next_element()? {
+                list.push(element);
+            }
+            Ok(list)
+        }
+    }
+
+    deserializer.deserialize_seq(ListVisitor(PhantomData))
 }
 
 /// Bytes inside an encoded structure, copied as a whole rather than one by one.

@@ -69,7 +69,7 @@ pub(crate) enum Effect<'a> {
         /// When: the session was seen then.
         at: Timestamp,
         /// In order.
-        #[serde(borrow)]
+        #[serde(borrow, deserialize_with = "codec::list")]
         changes: Vec<Change<'a>>,
     },
 }
@@ -78,7 +78,7 @@ pub(crate) enum Effect<'a> {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) enum Payload<'a> {
     /// All or nothing.
-    Transaction(#[serde(borrow)] Vec<Effect<'a>>),
+    Transaction(#[serde(borrow, deserialize_with = "codec::list")] Vec<Effect<'a>>),
     /// A checkpoint was committed; changes nothing by itself.
     Checkpointed(Declaration),
 }

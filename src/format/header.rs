@@ -44,6 +44,7 @@ pub(crate) struct CleanMark {
     /// The last committed batch, all of it in the index.
     pub(crate) batch: Batch,
     /// The index's files, sorted by name.
+    #[serde(deserialize_with = "codec::list")]
     pub(crate) files: Vec<FileMark>,
 }
 

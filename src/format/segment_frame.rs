@@ -186,6 +186,7 @@ pub(crate) struct Footer {
     /// The footer before.
     pub(crate) previous: Option<Location>,
     /// The batch's frames.
+    #[serde(deserialize_with = "codec::list")]
     pub(crate) entries: Vec<FooterEntry>,
 }
 
