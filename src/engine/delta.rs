@@ -86,6 +86,16 @@ impl Delta {
         }
     }
 
+    /// Forgets what was said about each key with a prefix.
+    pub(crate) fn forget_prefix(&mut self, prefix: &str) {
+        let covered = self.range(prefix).map(|(key, _)| key);
+        let covered = covered.take_while(|key| key.starts_with(prefix));
+        let covered: Vec<Box<str>> = covered.cloned().collect();
+        for key in covered {
+            self.forget(&key);
+        }
+    }
+
     /// Removes all keys with a prefix; returns the bytes by which the delta grew.
     pub(crate) fn remove_prefix(&mut self, prefix: &str) -> usize {
         self.stamp = self.stamp.saturating_add(1);

@@ -101,7 +101,12 @@ impl<'e> Draft<'e> {
             return Ok(());
         }
         self.charge(prefix.len() as u64)?;
-        self.overlay.remove_prefix(prefix);
+        // Its own keys go without a trace, so that a transaction without a
+        // net effect writes nothing; then only what lies below counts.
+        self.overlay.forget_prefix(prefix);
+        if self.holds_any(prefix)? {
+            self.overlay.remove_prefix(prefix);
+        }
         Ok(())
     }
 
