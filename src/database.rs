@@ -224,7 +224,8 @@ impl Database {
         self.verify_with(|_, _| {})
     }
 
-    /// The same, telling how many bytes of how many were read.
+    /// The same, telling how many bytes of how many were read. Using this
+    /// database inside `progress` is `Reentrant`.
     ///
     /// # Errors
     ///

@@ -4,6 +4,7 @@ use std::collections::HashMap;
 
 use super::Engine;
 use super::lookup::Setback;
+use super::reentrance::Inside;
 use crate::error::{Error, Result};
 use crate::format::identity::Generation;
 use crate::format::record::{RowContent, SessionRow};
@@ -32,7 +33,12 @@ impl Engine {
         let checkpointer = self.checkpointer.lock();
         let index = self.index.get()?;
         let mut counts = Counts::default();
-        let footers = self.segments.scan(progress)?;
+        let mut guarded = |done, total| {
+            // It would wait for the checkpointer that is held here.
+            let _inside = Inside::enter(self);
+            progress(done, total);
+        };
+        let footers = self.segments.scan(&mut guarded)?;
         if footers.last().map(|(_, footer)| footer)
             != checkpointer.footer.as_ref().map(|(_, footer)| footer)
         {
