@@ -112,16 +112,14 @@ impl Session {
         let outcome = {
             let (_writer, mut reservation) = engine.admit(&self.bound.cell, bytes as u64)?;
             // Also for our own operations: a value's `Serialize` and
-            // `Deserialize` are the caller's code.
-            let inside = Inside::enter(engine);
+            // `Deserialize` are the caller's code, and so is what becomes of
+            // an error of the commit. Ends before the lock does.
+            let _inside = Inside::enter(engine);
             let draft = Draft::new(engine, &self.bound.cell, self.bound.digest);
-            let outcome = draft.map_err(E::from).and_then(|draft| {
+            draft.map_err(E::from).and_then(|draft| {
                 let mut transaction = Transaction::new(draft);
                 let value = work(&mut transaction)?;
-                Ok((value, transaction.into_draft()))
-            });
-            drop(inside);
-            outcome.and_then(|(value, draft)| {
+                let draft = transaction.into_draft();
                 let sequence = engine.commit(draft, &mut reservation)?;
                 Ok((value, sequence))
             })
