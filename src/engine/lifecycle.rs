@@ -138,6 +138,11 @@ impl Engine {
         }
     }
 
+    /// Whether a handle's session is still there.
+    pub(crate) fn check_alive(&self, bound: &Bound) -> Result<()> {
+        self.check_session(&bound.cell.state.read(), bound.digest)
+    }
+
     /// Whether anything can be done at all.
     pub(crate) fn check(&self) -> Result<()> {
         if super::reentrance::is_inside(self) {

@@ -81,6 +81,15 @@ pub(crate) enum Walked<'s> {
 }
 
 impl Walked<'_> {
+    /// Whether the walk may go on.
+    fn check(self) -> Result<()> {
+        match self {
+            Self::Session(session) => session.check(),
+            // Its session cannot go away meanwhile.
+            Self::Transaction(_) => Ok(()),
+        }
+    }
+
     fn chunk(self, from: &str) -> Result<Chunk> {
         match self {
             Self::Session(session) => session.chunk(from),
@@ -131,7 +140,13 @@ impl Iterator for Iter<'_> {
     type Item = Result<Entry>;
 
     fn next(&mut self) -> Option<Self::Item> {
-        if let Err(error) = self.fill() {
+        if self.ready.is_empty() && self.next.is_none() {
+            return None;
+        }
+        // What was read ahead does not outlive the session either.
+        if let Err(error) = self.walked.check().and_then(|()| self.fill()) {
+            self.ready.clear();
+            self.next = None;
             return Some(Err(error));
         }
         self.ready.pop_front().map(Ok)

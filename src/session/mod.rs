@@ -170,6 +170,17 @@ impl Session {
         chunk
     }
 
+    /// Whether an iteration may go on with what it has read already.
+    fn check(&self) -> Result<()> {
+        let engine = self.engine();
+        engine.check()?;
+        let alive = engine.check_alive(&self.bound);
+        if alive.is_err() {
+            self.observe()?;
+        }
+        alive
+    }
+
     fn last_written(&self) -> Sequence {
         Sequence(self.written.load(Ordering::Acquire))
     }
