@@ -27,16 +27,23 @@ pub(super) struct Change {
     pub(super) length: usize,
 }
 
+/// `Vec::resize` for zeros, without its loop over every byte in a debug build.
+fn set_length(content: &mut Vec<u8>, length: usize) {
+    content.truncate(length);
+    let missing = length.saturating_sub(content.len());
+    content.append(&mut vec![0; missing]);
+}
+
 impl Change {
     /// Makes the change, all of it.
     pub(super) fn apply(&self, content: &mut Vec<u8>) {
-        content.resize(self.length, 0);
+        set_length(content, self.length);
         self.write(content, self.bytes.len());
     }
 
     /// Makes the change with only the first `kept` bytes written.
     pub(super) fn apply_torn(&self, content: &mut Vec<u8>, kept: usize) {
-        content.resize(content.len().max(self.offset + kept), 0);
+        set_length(content, content.len().max(self.offset + kept));
         self.write(content, kept);
     }
 
