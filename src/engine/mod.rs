@@ -136,9 +136,9 @@ impl Engine {
     /// asked for before the close must not write a file after it.
     fn finish(&self) -> crate::Result<()> {
         let mut checkpointer = self.checkpointer.lock();
-        let checkpointed = self.checkpoint_under(&mut checkpointer);
+        let written = self.checkpoint_under(&mut checkpointer);
         let closed = self.journal.close();
-        let outcome = checkpointed.and(closed);
+        let outcome = written.and(closed);
         if outcome.is_ok() {
             self.leave_mark(&checkpointer);
         }

@@ -27,9 +27,12 @@ fn ahead(tail: &Tail) -> u64 {
     free(&tail.current).saturating_add(tail.next.as_ref().map_or(0, free))
 }
 
-/// Whether the allocator should work, though nobody waits yet.
-pub(super) fn is_short(tail: &Tail) -> bool {
-    ahead(tail) < tail.reserved.saturating_add(STEP / 2)
+/// Whether the allocator should work, though nobody waits yet. When both
+/// files are filled it cannot: there is no third one.
+pub(super) fn is_short(tail: &Tail, segment_bytes: u64) -> bool {
+    let is_filled = |slot: &Slot| slot.allocated >= segment_bytes;
+    let is_full = is_filled(&tail.current) && tail.next.as_ref().is_some_and(is_filled);
+    !is_full && ahead(tail) < tail.reserved.saturating_add(STEP / 2)
 }
 
 /// The allocator's thread.
@@ -37,8 +40,9 @@ pub(super) fn run(shared: &Shared) {
     let mut tail = shared.tail.lock();
     while !tail.stopped {
         let wanted = tail.wanted;
-        let idle = wanted == 0 && !is_short(&tail);
-        if idle || !can_extend(&tail, wanted, shared.options.segment_bytes) {
+        let size = shared.options.segment_bytes;
+        let idle = wanted == 0 && !is_short(&tail, size);
+        if idle || !can_extend(&tail, wanted, size) {
             shared.allocate.wait(&mut tail);
             continue;
         }
@@ -54,7 +58,11 @@ pub(super) fn run(shared: &Shared) {
             tail.failure = Some(error);
             tail.wanted = 0;
             shared.allocated.notify_all();
-            shared.allocate.wait(&mut tail);
+            // It may have been stopped while the lock was away: nobody would
+            // wake it again.
+            if !tail.stopped {
+                shared.allocate.wait(&mut tail);
+            }
             continue;
         }
         // Who still finds too little says so again.

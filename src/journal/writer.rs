@@ -190,7 +190,7 @@ impl Shared {
             }
         }
         tail.reserved = tail.reserved.saturating_add(bytes);
-        if allocator::is_short(&tail) {
+        if allocator::is_short(&tail, self.options.segment_bytes) {
             self.allocate.notify_one();
         }
         Ok(())
