@@ -56,34 +56,35 @@ impl IndexSource<'_> {
         self.disk.index_directory(name)
     }
 
-    /// The index in the directory `name`, as of the last footer; a rebuilt
-    /// one when it is not to be trusted.
-    pub(super) fn open(&self, name: &str, footer: Option<&Footer>, clean: bool) -> Result<Opened> {
-        match self.check(name, footer, clean) {
-            Ok(opened) => Ok(opened),
-            Err(Setback::Error(error)) => Err(error),
-            Err(Setback::Index(trouble)) => self.rebuild(name, &trouble),
-        }
-    }
-
-    fn check(&self, name: &str, footer: Option<&Footer>, clean: bool) -> Result<Opened, Setback> {
+    /// Opens the index in the directory `name` and applies the batches that
+    /// it may not have seen. After an unclean stop it is still to be checked.
+    pub(super) fn attach(
+        &self,
+        name: &str,
+        footer: Option<&Footer>,
+        is_clean: bool,
+    ) -> Result<Opened, Setback> {
         let index = Index::open(&self.directory(name), self.cache_bytes)?;
-        let hash = footer.map_or(0, |footer| footer.index_hash);
-        if !clean {
+        if !is_clean {
             self.catch_up(&index, footer)?;
-            let summary = index.check()?;
-            if summary.hash != hash {
-                return Err(Trouble::new("the index does not match the segments").into());
-            }
-            for orphan in summary.orphans {
-                index.bury(orphan)?;
-            }
         }
         Ok(Opened {
             index,
             name: name.to_owned(),
-            hash,
+            hash: footer.map_or(0, |footer| footer.index_hash),
         })
+    }
+
+    /// Compares the index with what the last footer says of it.
+    pub(super) fn check(opened: &Opened) -> Result<(), Trouble> {
+        let summary = opened.index.check()?;
+        if summary.hash != opened.hash {
+            return Err(Trouble::new("the index does not match the segments"));
+        }
+        summary
+            .orphans
+            .into_iter()
+            .try_for_each(|orphan| opened.index.bury(orphan))
     }
 
     /// Applies the batches that the index may not have seen.

@@ -17,6 +17,7 @@ use super::current::{read_or_create_current, take_mark};
 use super::garbage::Garbage;
 use super::index_slot::IndexSlot;
 use super::index_source::{IndexSource, Opened};
+use super::lookup::Setback;
 use super::memtable::Memtable;
 use super::replay::{FIRST_EPOCH, Replay, Replayed};
 use super::{Engine, Options};
@@ -60,9 +61,7 @@ impl Engine {
         };
         let clean = take_mark(&*opening.disk, &current, opening.batch())?;
         tracing::debug!(clean, "opening");
-        let footer = opening.footer.as_ref().map(|(_, footer)| footer);
-        let opened = opening.index_source().open(&current.index, footer, clean)?;
-        let (opened, recovered, replayed) = opening.replay(opened)?;
+        let (opened, recovered, replayed) = opening.load(&current.index, clean)?;
         opening.segments.cut_uncommitted()?;
         opening.assemble(opened, recovered, replayed)
     }
@@ -101,26 +100,51 @@ impl Opening {
         }
     }
 
-    /// Replays the journal; rebuilds the index once when it has lost a
-    /// session that the journal changes.
-    fn replay(&self, opened: Opened) -> Result<(Opened, Recovered, Replayed)> {
-        let trouble = match self.try_replay(&opened)? {
-            Ok((recovered, replayed)) => return Ok((opened, recovered, replayed)),
-            Err(trouble) => trouble,
+    /// The index, and the journal replayed over it; rebuilds the index when
+    /// it is not to be trusted, or has lost a session that the journal
+    /// changes.
+    fn load(&self, name: &str, is_clean: bool) -> Result<(Opened, Recovered, Replayed)> {
+        let source = self.index_source();
+        let footer = self.footer.as_ref().map(|(_, footer)| footer);
+        let attached = source.attach(name, footer, is_clean);
+        let trouble = match attached.and_then(|opened| self.check_and_replay(opened, is_clean)) {
+            Ok(loaded) => return Ok(loaded),
+            Err(Setback::Error(error)) => return Err(error),
+            Err(Setback::Index(trouble)) => trouble,
         };
-        let Opened { index, name, .. } = opened;
-        drop(index);
-        let rebuilt = self.index_source().rebuild(&name, &trouble)?;
-        match self.try_replay(&rebuilt)? {
+        let rebuilt = source.rebuild(name, &trouble)?;
+        match self.replay(&rebuilt) {
             Ok((recovered, replayed)) => Ok((rebuilt, recovered, replayed)),
-            Err(trouble) => {
+            Err(Setback::Error(error)) => Err(error),
+            Err(Setback::Index(trouble)) => {
                 let path = self.disk.root().join("journal");
                 Err(Error::corrupted(&path, 0, trouble))
             }
         }
     }
 
-    fn try_replay(&self, opened: &Opened) -> Result<Result<(Recovered, Replayed), Trouble>> {
+    /// Checks the index and replays the journal, side by side: what is
+    /// replayed over an index that turns out to be wrong is thrown away.
+    fn check_and_replay(
+        &self,
+        opened: Opened,
+        is_clean: bool,
+    ) -> Result<(Opened, Recovered, Replayed), Setback> {
+        if is_clean {
+            let (recovered, replayed) = self.replay(&opened)?;
+            return Ok((opened, recovered, replayed));
+        }
+        let (checked, outcome) = std::thread::scope(|scope| {
+            let check = scope.spawn(|| IndexSource::check(&opened));
+            let outcome = self.replay(&opened);
+            (check.join(), outcome)
+        });
+        let (recovered, replayed) = outcome?;
+        checked.unwrap_or_else(|_| Err(Trouble::new("the check of the index panicked")))?;
+        Ok((opened, recovered, replayed))
+    }
+
+    fn replay(&self, opened: &Opened) -> Result<(Recovered, Replayed), Setback> {
         let (after, next) = match &self.footer {
             Some((_, footer)) => (footer.journal_through, footer.next_generation),
             None => (Sequence(0), Generation(1)),
@@ -131,11 +155,8 @@ impl Opening {
         let recovered = journal::recover(&options, after, self.batch(), &mut |at, payload| {
             replay.apply(at, payload)
         });
-        match (recovered, replay.finish()) {
-            (Ok(recovered), Ok(replayed)) => Ok(Ok((recovered, replayed))),
-            (_, Err(trouble)) => Ok(Err(trouble)),
-            (Err(error), _) => Err(error),
-        }
+        let replayed = replay.finish()?;
+        Ok((recovered?, replayed))
     }
 
     fn assemble(

@@ -215,8 +215,15 @@ pub(super) fn catch_up(index: &Index, segments: &Segments, footer: &Footer) -> R
     for entry in &footer.entries {
         match (&entry.identity, entry.kind) {
             (Identity::Session(digest, generation), Kind::Image | Kind::SessionDamage) => {
-                let row = session_row(segments, &Newest::of(entry, *generation))?;
                 let old = index.session(digest)?;
+                // Most rows are there already: the image is not even read.
+                let is_there = |old: &SessionRow| {
+                    (old.sequence, old.location) >= (entry.sequence, entry.location)
+                };
+                if old.as_ref().is_some_and(is_there) {
+                    continue;
+                }
+                let row = session_row(segments, &Newest::of(entry, *generation))?;
                 index.put_session(digest, &row)?;
                 if let Some(old) = old
                     && old.generation() != *generation
