@@ -16,3 +16,6 @@ pub(crate) mod page;
 pub(crate) mod record;
 pub(crate) mod segment_frame;
 pub(crate) mod value;
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,378 @@
+//! Segment frames: one of each kind.
+
+use super::super::page::write_body;
+use super::super::segment_frame::{
+    Footer, FooterEntry, Identity, ImageHead, Kind, PageHead, PageTombstone, Retirement,
+    SessionDamage, SessionTombstone,
+};
+use super::*;
+
+/// A frame without a body is written as these bytes, and they are read as it.
+#[track_caller]
+fn frame_is_pinned<T>(kind: Kind, head: &T, text: &str)
+where
+    T: Serialize + DeserializeOwned + PartialEq + fmt::Debug,
+{
+    frame_with_body_is_pinned(kind, head, &[], text);
+}
+
+/// The same for a frame with a body.
+#[track_caller]
+fn frame_with_body_is_pinned<T>(kind: Kind, head: &T, body: &[u8], text: &str)
+where
+    T: Serialize + DeserializeOwned + PartialEq + fmt::Debug,
+{
+    let mut bytes = Vec::new();
+    let length = segment_frame::write(&mut bytes, SEGMENT_PLACE, kind, head, |buffer| {
+        buffer.extend_from_slice(body);
+        Ok(())
+    })
+    .unwrap();
+    assert_pinned(&bytes, text);
+    assert_eq!(length, bytes.len());
+    let bytes = pinned(text);
+    let frame = segment_frame::parse(&bytes, 0, SEGMENT_PLACE).unwrap();
+    assert_eq!(frame.kind, kind);
+    assert_eq!(frame.length, bytes.len());
+    assert_eq!(&frame.head::<T>().unwrap(), head);
+    assert_eq!(hex(&bytes[frame.body..]), hex(body));
+    assert_eq!(segment_frame::claimed_kind(&bytes, 0), Some(kind));
+    assert_eq!(segment_frame::claimed_length(&bytes, 0), Some(bytes.len()));
+}
+
+fn body(entries: &[Entry<'_>]) -> Vec<u8> {
+    let mut body = Vec::new();
+    write_body(&mut body, entries).unwrap();
+    body
+}
+
+#[test]
+fn an_image_never_changes() {
+    let head = ImageHead {
+        digest: DIGEST,
+        sequence: Batch(5),
+        record: record(),
+        table: PageTable {
+            pages: 1,
+            next_page: PageNumber(2),
+            hash: 0x1234,
+        },
+        upper: Some("m".into()),
+    };
+    let entry = Entry {
+        key: "a",
+        value: &[1, 2, 42],
+        deadline: None,
+    };
+    frame_with_body_is_pinned(
+        Kind::Image,
+        &head,
+        &body(&[entry]),
+        "
+        49 00 00 00                                     ; length 73
+        7e 00 fe c8                                     ; crc
+        01 00 00 00                                     ; kind 1: an image
+        00 00 00 00                                     ; zero
+        31 00 00 00                                     ; head_length 49
+        d0 d1 d2 d3 d4 d5 d6 d7 d8 d9 da db dc dd de df ; digest
+        05                                              ; sequence 5
+        07                                              ; generation 7
+        fd 00 00 2a 36 fe 9c 97 17                      ; created 1700000000000000000
+        fd 00 ca c4 71 fe 9c 97 17                      ; last_seen 1700000001000000000
+        00                                              ; 0: the database's expiry
+        00                                              ; no owner
+        00                                              ; no hint_at
+        02                                              ; keys 2
+        14                                              ; bytes 20
+        01                                              ; pages 1
+        02                                              ; next_page 2
+        fb 34 12                                        ; hash 4660
+        01                                              ; with upper
+        01 6d                                           ; upper `m`
+        01 00 00 00                                     ; count 1
+        08 00 00 00                                     ; place of an entry: 8
+        01 00 00 00                                     ; key_length 1
+        03 00 00 00                                     ; value_length 3
+        61                                              ; key `a`
+        01 02 2a                                        ; value
+        ",
+    );
+}
+
+#[test]
+fn a_page_never_changes() {
+    let head = PageHead {
+        generation: Generation(7),
+        number: PageNumber(1),
+        sequence: Batch(5),
+        lower: "m".into(),
+        upper: None,
+    };
+    let entry = Entry {
+        key: "maple",
+        value: &[1, 1, 1],
+        deadline: Some(LATER),
+    };
+    frame_with_body_is_pinned(
+        Kind::Page,
+        &head,
+        &body(&[entry]),
+        "
+        2a 00 00 00                                     ; length 42
+        01 50 94 39                                     ; crc
+        02 00 00 00                                     ; kind 2: a page
+        00 00 00 00                                     ; zero
+        06 00 00 00                                     ; head_length 6
+        07                                              ; generation 7
+        01                                              ; number 1
+        05                                              ; sequence 5
+        01 6d                                           ; lower `m`
+        00                                              ; no upper
+        01 00 00 00                                     ; count 1
+        08 00 00 00                                     ; place of an entry: 8
+        05 00 00 80                                     ; key_length 5, with a deadline
+        03 00 00 00                                     ; value_length 3
+        00 ca c4 71 fe 9c 97 17                         ; deadline 1700000001000000000
+        6d 61 70 6c 65                                  ; key `maple`
+        01 01 01                                        ; value
+        ",
+    );
+}
+
+#[test]
+fn a_sessions_tombstone_never_changes() {
+    frame_is_pinned(
+        Kind::SessionTombstone,
+        &SessionTombstone {
+            digest: DIGEST,
+            generation: Generation(7),
+            sequence: Batch(6),
+            written_in: SegmentNumber(2),
+        },
+        "
+        17 00 00 00                                     ; length 23
+        95 31 1e 8b                                     ; crc
+        03 00 00 00                                     ; kind 3: a session's tombstone
+        00 00 00 00                                     ; zero
+        13 00 00 00                                     ; head_length 19
+        d0 d1 d2 d3 d4 d5 d6 d7 d8 d9 da db dc dd de df ; digest
+        07                                              ; generation 7
+        06                                              ; sequence 6
+        02                                              ; written_in 2
+        ",
+    );
+}
+
+#[test]
+fn a_pages_tombstone_never_changes() {
+    frame_is_pinned(
+        Kind::PageTombstone,
+        &PageTombstone {
+            generation: Generation(7),
+            number: PageNumber(1),
+            sequence: Batch(6),
+            written_in: SegmentNumber(2),
+        },
+        "
+        08 00 00 00                                     ; length 8
+        48 67 09 ba                                     ; crc
+        04 00 00 00                                     ; kind 4: a page's tombstone
+        00 00 00 00                                     ; zero
+        04 00 00 00                                     ; head_length 4
+        07                                              ; generation 7
+        01                                              ; number 1
+        06                                              ; sequence 6
+        02                                              ; written_in 2
+        ",
+    );
+}
+
+#[test]
+fn a_retirement_never_changes() {
+    frame_is_pinned(
+        Kind::Retirement,
+        &Retirement {
+            digest: DIGEST,
+            until: LATER,
+            sequence: Batch(6),
+        },
+        "
+        1e 00 00 00                                     ; length 30
+        af 35 f5 de                                     ; crc
+        05 00 00 00                                     ; kind 5: a retirement
+        00 00 00 00                                     ; zero
+        1a 00 00 00                                     ; head_length 26
+        d0 d1 d2 d3 d4 d5 d6 d7 d8 d9 da db dc dd de df ; digest
+        fd 00 ca c4 71 fe 9c 97 17                      ; until 1700000001000000000
+        06                                              ; sequence 6
+        ",
+    );
+}
+
+#[test]
+fn a_sessions_damage_never_changes() {
+    frame_is_pinned(
+        Kind::SessionDamage,
+        &SessionDamage {
+            digest: DIGEST,
+            generation: Generation(7),
+            sequence: Batch(6),
+        },
+        "
+        16 00 00 00                                     ; length 22
+        68 1e 3f ae                                     ; crc
+        07 00 00 00                                     ; kind 7: a session's damage
+        00 00 00 00                                     ; zero
+        12 00 00 00                                     ; head_length 18
+        d0 d1 d2 d3 d4 d5 d6 d7 d8 d9 da db dc dd de df ; digest
+        07                                              ; generation 7
+        06                                              ; sequence 6
+        ",
+    );
+}
+
+#[test]
+fn the_first_footer_never_changes() {
+    frame_is_pinned(
+        Kind::Footer,
+        &Footer {
+            batch: Batch(1),
+            journal_through: Sequence(9),
+            next_generation: Generation(2),
+            index_hash: 0,
+            previous: None,
+            entries: Vec::new(),
+        },
+        "
+        0a 00 00 00                                     ; length 10
+        f6 0d 2f 20                                     ; crc
+        06 00 00 00                                     ; kind 6: a footer
+        00 00 00 00                                     ; zero
+        06 00 00 00                                     ; head_length 6
+        01                                              ; batch 1
+        09                                              ; journal_through 9
+        02                                              ; next_generation 2
+        00                                              ; index_hash 0
+        00                                              ; no previous
+        00                                              ; entries: 0
+        ",
+    );
+}
+
+/// An entry of each kind; a footer's own entry is never written, and has a
+/// number all the same.
+#[test]
+fn a_footer_of_all_kinds_never_changes() {
+    let session = Identity::Session(DIGEST, Generation(7));
+    let page = Identity::Page(Generation(7), PageNumber(1), "m".into());
+    let retired = Identity::Retired(OTHER_DIGEST);
+    let kinds = [
+        (Kind::Image, session.clone()),
+        (Kind::Page, page.clone()),
+        (Kind::SessionTombstone, session.clone()),
+        (Kind::SessionDamage, session),
+        (Kind::PageTombstone, page),
+        (Kind::Retirement, retired.clone()),
+        (Kind::Footer, retired),
+    ];
+    let entries = (0..)
+        .zip(kinds)
+        .map(|(count, (kind, identity))| FooterEntry {
+            kind,
+            identity,
+            sequence: Batch(6),
+            location: Location {
+                segment: SegmentNumber(2),
+                offset: 64 + 8 * count,
+                length: 8,
+            },
+        });
+    let footer = Footer {
+        batch: Batch(6),
+        journal_through: Sequence(1000),
+        next_generation: Generation(8),
+        index_hash: 0x0123_4567_89ab_cdef,
+        previous: Some(Location {
+            segment: SegmentNumber(1),
+            offset: 70_000,
+            length: 60,
+        }),
+        entries: entries.collect(),
+    };
+    frame_is_pinned(
+        Kind::Footer,
+        &footer,
+        "
+        a0 00 00 00                                     ; length 160
+        26 cc 33 19                                     ; crc
+        06 00 00 00                                     ; kind 6: a footer
+        00 00 00 00                                     ; zero
+        9c 00 00 00                                     ; head_length 156
+        06                                              ; batch 6
+        fb e8 03                                        ; journal_through 1000
+        08                                              ; next_generation 8
+        fd ef cd ab 89 67 45 23 01                      ; index_hash 0x0123456789abcdef
+        01                                              ; with previous
+        01                                              ; segment 1
+        fc 70 11 01 00                                  ; offset 70000
+        3c                                              ; length 60
+        07                                              ; entries: 7
+        00                                              ; 0: an image
+        00                                              ; 0: a session
+        d0 d1 d2 d3 d4 d5 d6 d7 d8 d9 da db dc dd de df ; digest
+        07                                              ; generation 7
+        06                                              ; sequence 6
+        02                                              ; segment 2
+        40                                              ; offset 64
+        08                                              ; length 8
+        01                                              ; 1: a page
+        01                                              ; 1: a page
+        07                                              ; generation 7
+        01                                              ; number 1
+        01 6d                                           ; first key `m`
+        06                                              ; sequence 6
+        02                                              ; segment 2
+        48                                              ; offset 72
+        08                                              ; length 8
+        02                                              ; 2: a session's tombstone
+        00                                              ; 0: a session
+        d0 d1 d2 d3 d4 d5 d6 d7 d8 d9 da db dc dd de df ; digest
+        07                                              ; generation 7
+        06                                              ; sequence 6
+        02                                              ; segment 2
+        50                                              ; offset 80
+        08                                              ; length 8
+        03                                              ; 3: a session's damage
+        00                                              ; 0: a session
+        d0 d1 d2 d3 d4 d5 d6 d7 d8 d9 da db dc dd de df ; digest
+        07                                              ; generation 7
+        06                                              ; sequence 6
+        02                                              ; segment 2
+        58                                              ; offset 88
+        08                                              ; length 8
+        04                                              ; 4: a page's tombstone
+        01                                              ; 1: a page
+        07                                              ; generation 7
+        01                                              ; number 1
+        01 6d                                           ; first key `m`
+        06                                              ; sequence 6
+        02                                              ; segment 2
+        60                                              ; offset 96
+        08                                              ; length 8
+        05                                              ; 5: a retirement
+        02                                              ; 2: a retired ID
+        e0 e1 e2 e3 e4 e5 e6 e7 e8 e9 ea eb ec ed ee ef ; digest
+        06                                              ; sequence 6
+        02                                              ; segment 2
+        68                                              ; offset 104
+        08                                              ; length 8
+        06                                              ; 6: a footer
+        02                                              ; 2: a retired ID
+        e0 e1 e2 e3 e4 e5 e6 e7 e8 e9 ea eb ec ed ee ef ; digest
+        06                                              ; sequence 6
+        02                                              ; segment 2
+        70                                              ; offset 112
+        08                                              ; length 8
+        ",
+    );
+}
