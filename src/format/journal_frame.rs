@@ -1,8 +1,5 @@
-//! A journal frame: one transaction between its checksum and its padding.
-//!
-//! ```text
-//! frame = length:u32 crc:u32 sequence:u64 synced_through:u64 payload{length} zero-padding to 8
-//! ```
+//! A journal frame: one transaction between its checksum and its padding. Its
+//! layout is in the README.
 
 use super::codec::{self, Malformed, aligned, read_u32, read_u64};
 use super::identity::{DatabaseId, JournalNumber, Sequence};

@@ -1,9 +1,5 @@
-//! A segment frame: the envelope of everything that is checkpointed.
-//!
-//! ```text
-//! frame   = length:u32 crc:u32 kind:u32 0:u32 payload{length} zero-padding to 8
-//! payload = head_length:u32 head{head_length} body
-//! ```
+//! A segment frame: the envelope of everything that is checkpointed. Its layout
+//! is in the README.
 //!
 //! The head is bincode; the body is a page's (`page`) in an image or page
 //! frame and empty in all others.

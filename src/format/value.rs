@@ -16,35 +16,9 @@
 //! and maps with two equal keys, at the write, where the mistake is; a typed
 //! read of raw bytes, and a raw read of a typed value.
 //!
-//! # The stored form
-//!
-//! ```text
-//! stored   = 0 byte*                       raw bytes
-//!          | 1 node                        a typed value
-//! node     = 0                             null: (), unit structs, None
-//!          | 1 (0 | 1)                     false, true
-//!          | 2 number                      an integer >= 0
-//!          | 3 number                      an integer < 0, in zigzag: -1 is 1, -2 is 3
-//!          | 4 byte{8}                     an f64, little-endian; an f32 is widened, which is exact
-//!          | 5 length byte{length}         text, in UTF-8
-//!          | 6 length byte{length}         bytes
-//!          | 7 count node{count}           a sequence or tuple
-//!          | 8 count (key node){count}     a map or struct, the keys strictly ascending as bytes
-//! key      = node
-//! length   = number
-//! count    = number
-//! number   = bincode's varint: one byte up to 250, else 251, 252, 253 or 254
-//!            and the number in 2, 4, 8 or 16 bytes, little-endian
-//! ```
-//!
-//! Each head (the first number and what follows it, up to a length or count) is
-//! a [`Token`] that bincode encodes; no recursive type ever reaches bincode.
-//!
-//! A variant without a payload is its name as text, one with a payload is a map
-//! of one entry from its name. `Some` and newtypes leave no trace, so `Some(())`
-//! and `Some(None)` read back as `None`, as they do with JSON.
-//!
-//! An example: `[(1u8, -1i64)]` is `1, 7 1, 7 2, 2 1, 3 1`.
+//! The stored form is in the README of `format`. Each head (the first number
+//! and what follows it, up to a length or count) is a [`Token`] that bincode
+//! encodes; no recursive type ever reaches bincode.
 
 use std::borrow::Cow;
 use std::fmt::Display;

@@ -259,6 +259,79 @@ fn the_first_footer_never_changes() {
     );
 }
 
+const FOOTER_OF_ALL_KINDS: &str = "
+    a0 00 00 00                                     ; length 160
+    26 cc 33 19                                     ; crc
+    06 00 00 00                                     ; kind 6: a footer
+    00 00 00 00                                     ; zero
+    9c 00 00 00                                     ; head_length 156
+    06                                              ; batch 6
+    fb e8 03                                        ; journal_through 1000
+    08                                              ; next_generation 8
+    fd ef cd ab 89 67 45 23 01                      ; index_hash 0x0123456789abcdef
+    01                                              ; with previous
+    01                                              ; segment 1
+    fc 70 11 01 00                                  ; offset 70000
+    3c                                              ; length 60
+    07                                              ; entries: 7
+    00                                              ; 0: an image
+    00                                              ; 0: a session
+    d0 d1 d2 d3 d4 d5 d6 d7 d8 d9 da db dc dd de df ; digest
+    07                                              ; generation 7
+    06                                              ; sequence 6
+    02                                              ; segment 2
+    40                                              ; offset 64
+    08                                              ; length 8
+    01                                              ; 1: a page
+    01                                              ; 1: a page
+    07                                              ; generation 7
+    01                                              ; number 1
+    01 6d                                           ; first key `m`
+    06                                              ; sequence 6
+    02                                              ; segment 2
+    48                                              ; offset 72
+    08                                              ; length 8
+    02                                              ; 2: a session's tombstone
+    00                                              ; 0: a session
+    d0 d1 d2 d3 d4 d5 d6 d7 d8 d9 da db dc dd de df ; digest
+    07                                              ; generation 7
+    06                                              ; sequence 6
+    02                                              ; segment 2
+    50                                              ; offset 80
+    08                                              ; length 8
+    03                                              ; 3: a session's damage
+    00                                              ; 0: a session
+    d0 d1 d2 d3 d4 d5 d6 d7 d8 d9 da db dc dd de df ; digest
+    07                                              ; generation 7
+    06                                              ; sequence 6
+    02                                              ; segment 2
+    58                                              ; offset 88
+    08                                              ; length 8
+    04                                              ; 4: a page's tombstone
+    01                                              ; 1: a page
+    07                                              ; generation 7
+    01                                              ; number 1
+    01 6d                                           ; first key `m`
+    06                                              ; sequence 6
+    02                                              ; segment 2
+    60                                              ; offset 96
+    08                                              ; length 8
+    05                                              ; 5: a retirement
+    02                                              ; 2: a retired ID
+    e0 e1 e2 e3 e4 e5 e6 e7 e8 e9 ea eb ec ed ee ef ; digest
+    06                                              ; sequence 6
+    02                                              ; segment 2
+    68                                              ; offset 104
+    08                                              ; length 8
+    06                                              ; 6: a footer
+    02                                              ; 2: a retired ID
+    e0 e1 e2 e3 e4 e5 e6 e7 e8 e9 ea eb ec ed ee ef ; digest
+    06                                              ; sequence 6
+    02                                              ; segment 2
+    70                                              ; offset 112
+    08                                              ; length 8
+";
+
 /// An entry of each kind; a footer's own entry is never written, and has a
 /// number all the same.
 #[test]
@@ -299,80 +372,5 @@ fn a_footer_of_all_kinds_never_changes() {
         }),
         entries: entries.collect(),
     };
-    frame_is_pinned(
-        Kind::Footer,
-        &footer,
-        "
-        a0 00 00 00                                     ; length 160
-        26 cc 33 19                                     ; crc
-        06 00 00 00                                     ; kind 6: a footer
-        00 00 00 00                                     ; zero
-        9c 00 00 00                                     ; head_length 156
-        06                                              ; batch 6
-        fb e8 03                                        ; journal_through 1000
-        08                                              ; next_generation 8
-        fd ef cd ab 89 67 45 23 01                      ; index_hash 0x0123456789abcdef
-        01                                              ; with previous
-        01                                              ; segment 1
-        fc 70 11 01 00                                  ; offset 70000
-        3c                                              ; length 60
-        07                                              ; entries: 7
-        00                                              ; 0: an image
-        00                                              ; 0: a session
-        d0 d1 d2 d3 d4 d5 d6 d7 d8 d9 da db dc dd de df ; digest
-        07                                              ; generation 7
-        06                                              ; sequence 6
-        02                                              ; segment 2
-        40                                              ; offset 64
-        08                                              ; length 8
-        01                                              ; 1: a page
-        01                                              ; 1: a page
-        07                                              ; generation 7
-        01                                              ; number 1
-        01 6d                                           ; first key `m`
-        06                                              ; sequence 6
-        02                                              ; segment 2
-        48                                              ; offset 72
-        08                                              ; length 8
-        02                                              ; 2: a session's tombstone
-        00                                              ; 0: a session
-        d0 d1 d2 d3 d4 d5 d6 d7 d8 d9 da db dc dd de df ; digest
-        07                                              ; generation 7
-        06                                              ; sequence 6
-        02                                              ; segment 2
-        50                                              ; offset 80
-        08                                              ; length 8
-        03                                              ; 3: a session's damage
-        00                                              ; 0: a session
-        d0 d1 d2 d3 d4 d5 d6 d7 d8 d9 da db dc dd de df ; digest
-        07                                              ; generation 7
-        06                                              ; sequence 6
-        02                                              ; segment 2
-        58                                              ; offset 88
-        08                                              ; length 8
-        04                                              ; 4: a page's tombstone
-        01                                              ; 1: a page
-        07                                              ; generation 7
-        01                                              ; number 1
-        01 6d                                           ; first key `m`
-        06                                              ; sequence 6
-        02                                              ; segment 2
-        60                                              ; offset 96
-        08                                              ; length 8
-        05                                              ; 5: a retirement
-        02                                              ; 2: a retired ID
-        e0 e1 e2 e3 e4 e5 e6 e7 e8 e9 ea eb ec ed ee ef ; digest
-        06                                              ; sequence 6
-        02                                              ; segment 2
-        68                                              ; offset 104
-        08                                              ; length 8
-        06                                              ; 6: a footer
-        02                                              ; 2: a retired ID
-        e0 e1 e2 e3 e4 e5 e6 e7 e8 e9 ea eb ec ed ee ef ; digest
-        06                                              ; sequence 6
-        02                                              ; segment 2
-        70                                              ; offset 112
-        08                                              ; length 8
-        ",
-    );
+    frame_is_pinned(Kind::Footer, &footer, FOOTER_OF_ALL_KINDS);
 }
