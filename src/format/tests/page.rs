@@ -204,9 +204,15 @@ fn entries_lie_one_behind_another_and_nothing_between() {
             assert_eq!(parse(&bytes).is_ok(), bytes == whole, "{place} {slots:?}");
         }
     }
-    let mut gap = whole.clone();
-    gap.insert(22, 0);
-    is_refused(&gap, TABLE);
+    // A byte before an entry, and the table that says so.
+    for (gap, slots) in [(12, &[4, 8][..]), (22, &[8])] {
+        let mut bytes = whole.clone();
+        bytes.insert(gap, 0);
+        for slot in slots.iter().copied() {
+            bytes[slot] += 1;
+        }
+        is_refused(&bytes, TABLE);
+    }
     is_refused(&[whole.as_slice(), &[0]].concat(), TABLE);
     is_refused(&whole[..whole.len() - 1], TABLE);
 }

@@ -149,21 +149,27 @@ fn the_key_is_in_the_hash_of_a_row() {
     assert_ne!(hash(7, "m"), hash(7, ""));
 }
 
-/// A key's end is not confused with its row's beginning.
+/// Key and row are the same bytes one behind the other, cut at another place.
 #[test]
 fn the_length_of_the_key_is_in_the_hash_of_a_row() {
-    let row = PageRow {
+    let row = |segment| PageRow {
         location: Location {
-            segment: SegmentNumber(2),
+            segment: SegmentNumber(segment),
             offset: 2,
             length: 2,
         },
         sequence: Batch(2),
         number: PageNumber(2),
     };
-    let hashes = [1, 2, 3].map(|length| row.hash(&vec![2; length]).unwrap());
-    assert_ne!(hashes[0], hashes[1]);
-    assert_ne!(hashes[1], hashes[2]);
+    let (short, long) = (row(2), row(0x0202));
+    let whole = |key: &[u8], row: &PageRow| [key, &row.encode().unwrap()].concat();
+    let (short_key, long_key) = ([1], [1, 251, 2]);
+    assert_eq!(whole(&long_key, &short), whole(&short_key, &long));
+    let hashes = (
+        short.hash(&long_key).unwrap(),
+        long.hash(&short_key).unwrap(),
+    );
+    assert_ne!(hashes.0, hashes.1);
 }
 
 #[test]
