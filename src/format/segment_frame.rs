@@ -25,15 +25,15 @@ pub(crate) enum Kind {
     Page,
     /// A session is gone.
     SessionTombstone,
-    /// A session could not be merged, because what it was merged with is
-    /// damaged: what it holds is not known any more.
-    SessionDamage,
     /// A page is gone: its neighbour took over its keys.
     PageTombstone,
     /// An ID must not come alive again.
     Retirement,
     /// A batch is complete.
     Footer,
+    /// A session could not be merged, because what it was merged with is
+    /// damaged: what it holds is not known any more.
+    SessionDamage,
 }
 
 impl Kind {

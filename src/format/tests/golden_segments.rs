@@ -261,7 +261,7 @@ fn the_first_footer_never_changes() {
 
 const FOOTER_OF_ALL_KINDS: &str = "
     a0 00 00 00                                     ; length 160
-    26 cc 33 19                                     ; crc
+    f6 2a ab 7e                                     ; crc
     06 00 00 00                                     ; kind 6: a footer
     00 00 00 00                                     ; zero
     9c 00 00 00                                     ; head_length 156
@@ -299,7 +299,7 @@ const FOOTER_OF_ALL_KINDS: &str = "
     02                                              ; segment 2
     50                                              ; offset 80
     08                                              ; length 8
-    03                                              ; 3: a session's damage
+    06                                              ; 6: a session's damage
     00                                              ; 0: a session
     d0 d1 d2 d3 d4 d5 d6 d7 d8 d9 da db dc dd de df ; digest
     07                                              ; generation 7
@@ -307,7 +307,7 @@ const FOOTER_OF_ALL_KINDS: &str = "
     02                                              ; segment 2
     58                                              ; offset 88
     08                                              ; length 8
-    04                                              ; 4: a page's tombstone
+    03                                              ; 3: a page's tombstone
     01                                              ; 1: a page
     07                                              ; generation 7
     01                                              ; number 1
@@ -316,14 +316,14 @@ const FOOTER_OF_ALL_KINDS: &str = "
     02                                              ; segment 2
     60                                              ; offset 96
     08                                              ; length 8
-    05                                              ; 5: a retirement
+    04                                              ; 4: a retirement
     02                                              ; 2: a retired ID
     e0 e1 e2 e3 e4 e5 e6 e7 e8 e9 ea eb ec ed ee ef ; digest
     06                                              ; sequence 6
     02                                              ; segment 2
     68                                              ; offset 104
     08                                              ; length 8
-    06                                              ; 6: a footer
+    05                                              ; 5: a footer
     02                                              ; 2: a retired ID
     e0 e1 e2 e3 e4 e5 e6 e7 e8 e9 ea eb ec ed ee ef ; digest
     06                                              ; sequence 6
