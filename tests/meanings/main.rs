@@ -19,3 +19,4 @@ mod reentrant;
 mod support;
 mod two_handles;
 mod unwritten;
+mod values;
