@@ -1,5 +1,6 @@
 //! Every line under "Meanings", "Values" and "Errors" of the interface, by name.
 
+mod bad_input;
 mod clear;
 mod closed;
 mod closures;
