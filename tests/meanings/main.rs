@@ -8,6 +8,7 @@ mod cycle;
 mod decode;
 mod deferred;
 mod emptied;
+mod errors;
 mod flush;
 mod gone;
 mod handles;

@@ -61,7 +61,14 @@ fn is_refused(disk: &SimulatedDisk, file: &str, version: u32) {
         }
         other => panic!("{file}: {other:?}"),
     }
-    assert!(everything(disk) == before, "{file}: something was written");
+    let after = everything(disk);
+    let mut changed: Vec<_> = before.keys().chain(after.keys()).collect();
+    changed.retain(|name| before.get(*name) != after.get(*name));
+    if file != "CURRENT" {
+        // The index, which is derived, was opened by then.
+        changed.retain(|name| *name != "CLEAN");
+    }
+    assert!(changed.is_empty(), "{file}: {changed:?} changed");
     disk.write_file(file, &old).unwrap();
 }
 
