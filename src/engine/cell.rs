@@ -214,13 +214,22 @@ impl State {
 
 /// A session in memory, shared by its handles, the registry and the lists of
 /// the checkpointer.
-#[derive(Debug)]
 pub(crate) struct Cell {
     /// Held by a transaction from its first read to its last write.
     pub(crate) writer: Mutex<()>,
     /// Everything else.
     pub(crate) state: RwLock<State>,
     last: AtomicU64,
+}
+
+/// Nothing of what it holds: handles are shown in logs.
+impl std::fmt::Debug for Cell {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter
+            .debug_struct("Cell")
+            .field("last", &self.last())
+            .finish_non_exhaustive()
+    }
 }
 
 impl Cell {

@@ -56,7 +56,6 @@ pub(crate) use verify::Counts;
 pub(crate) type SessionCell = Arc<cell::Cell>;
 
 /// An open database.
-#[derive(Debug)]
 pub(crate) struct Engine {
     pub(crate) options: Options,
     disk: Arc<dyn Disk>,
@@ -78,6 +77,16 @@ pub(crate) struct Engine {
     latest: AtomicU64,
     closed: AtomicBool,
     lock: Mutex<Option<Box<dyn DiskLock>>>,
+}
+
+/// Where it is, and nothing of what it holds: handles are shown in logs.
+impl std::fmt::Debug for Engine {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter
+            .debug_struct("Engine")
+            .field("directory", &self.disk.root())
+            .finish_non_exhaustive()
+    }
 }
 
 impl Engine {

@@ -1,5 +1,6 @@
 //! A value as it is held in memory: a piece of a shared buffer.
 
+use std::fmt;
 use std::ops::{Deref, Range};
 use std::sync::Arc;
 
@@ -7,10 +8,17 @@ use crate::format::identity::Timestamp;
 
 /// The bytes of a stored value, tag and payload, shared with the page or the
 /// memtable entry they came from.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub(crate) struct Stored {
     buffer: Arc<[u8]>,
     range: Range<usize>,
+}
+
+/// Its size alone: values are secrets, and are shown in logs by mistake.
+impl fmt::Debug for Stored {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "{} bytes", self.len())
+    }
 }
 
 impl Stored {
