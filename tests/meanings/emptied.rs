@@ -13,7 +13,7 @@ const WAYS: &[(&str, Empty)] = &[
         assert_eq!(session.pop("a").unwrap(), Some(1));
     }),
     ("pop_if", |session| {
-        assert!(session.pop_if("a", &1).unwrap())
+        assert!(session.pop_if("a", &1).unwrap());
     }),
     ("compare_and_set", |session| {
         assert!(session.compare_and_set("a", Some(&1), None).unwrap());
@@ -22,10 +22,10 @@ const WAYS: &[(&str, Empty)] = &[
         session.update("a", |_: Option<i64>| None).unwrap();
     }),
     ("remove_prefix", |session| {
-        session.remove_prefix("a").unwrap()
+        session.remove_prefix("a").unwrap();
     }),
     ("the empty prefix", |session| {
-        session.remove_prefix("").unwrap()
+        session.remove_prefix("").unwrap();
     }),
     ("clear", |session| session.clear().unwrap()),
     ("a transaction", |session| {

@@ -64,15 +64,15 @@ fn a_session_may_be_flushed_again_and_again() {
 }
 
 /// Bytes that `end` adds to the journal for a session of so many keys.
-fn journalled(state: State, keys: i64, end: impl FnOnce(&mut Session)) -> u64 {
-    let mut stage = Stage::new(state, |session| {
+fn journalled(before: State, keys: i64, end: impl FnOnce(&mut Session)) -> u64 {
+    let mut stage = Stage::new(before, |session| {
         let fill = session
             .transaction(|tx| (0..keys).try_for_each(|key| tx.set(&format!("key {key}"), &key)));
         fill.unwrap();
     });
-    let before = stage.db.stats().journal_live_bytes;
+    let bytes = stage.db.stats().journal_live_bytes;
     end(&mut stage.session);
-    stage.db.stats().journal_live_bytes - before
+    stage.db.stats().journal_live_bytes - bytes
 }
 
 #[test]
@@ -88,7 +88,7 @@ fn flush_cycle_and_clear_write_the_same_for_one_key_and_for_thousands() {
         }),
         ("clear", |session| session.clear().unwrap()),
         ("remove_prefix", |session| {
-            session.remove_prefix("key").unwrap()
+            session.remove_prefix("key").unwrap();
         }),
     ];
     for (name, end) in ends {

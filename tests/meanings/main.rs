@@ -1,5 +1,13 @@
 //! Every line under "Meanings", "Values" and "Errors" of the interface, by name.
 
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    reason = "a failed helper is a failed test"
+)]
+
 mod bad_input;
 mod clear;
 mod closed;

@@ -5,7 +5,7 @@ use std::fmt;
 use std::future::Future;
 use std::pin::pin;
 use std::sync::Arc;
-use std::sync::mpsc::channel;
+use std::sync::mpsc::{RecvTimeoutError, channel};
 use std::task::{Context, Poll, Wake, Waker};
 use std::thread::{self, Thread};
 use std::time::Duration;
@@ -95,20 +95,20 @@ impl Stage {
         let (disk, db) = fresh();
         let session = db.create_session();
         prepare(&session);
-        let stage = Self {
+        let written = Self {
             state,
             disk,
             db,
             session,
         };
         match state {
-            State::Memtable => stage,
+            State::Memtable => written,
             State::Checkpointed => {
-                stage.db.checkpoint().unwrap();
-                stage
+                written.db.checkpoint().unwrap();
+                written
             }
-            State::Reopened => stage.reopened(),
-            State::Replayed => stage.after_power_cut(),
+            State::Reopened => written.reopened(),
+            State::Replayed => written.after_power_cut(),
         }
     }
 
@@ -229,11 +229,11 @@ pub(crate) fn promptly<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'sta
             thread.join().unwrap();
             value
         }
-        Err(_) if thread.is_finished() => match thread.join() {
+        Err(RecvTimeoutError::Disconnected) => match thread.join() {
             Err(panic) => std::panic::resume_unwind(panic),
             Ok(()) => panic!("the thread ended without an answer"),
         },
-        Err(_) => panic!("this never comes back: a deadlock"),
+        Err(RecvTimeoutError::Timeout) => panic!("this never comes back: a deadlock"),
     }
 }
 

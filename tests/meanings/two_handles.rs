@@ -85,9 +85,9 @@ fn threads_that_write_different_keys_all_keep_their_writes() {
             })
             .collect();
         stage.db.checkpoint().unwrap();
-        threads
-            .into_iter()
-            .for_each(|thread| thread.join().unwrap());
+        for thread in threads {
+            thread.join().unwrap();
+        }
         let mut expected: Vec<(String, i64)> = (0..THREADS)
             .flat_map(|number| {
                 (0..ROUNDS).map(move |round| (format!("{number} {round:02}"), round))

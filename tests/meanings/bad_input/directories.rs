@@ -4,6 +4,7 @@ use std::fs;
 use std::io::ErrorKind;
 use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
 use std::sync::Arc;
 
 use sessiondb::{Database, Error, Fault, FaultEffect, Operation};
@@ -139,30 +140,31 @@ fn an_absent_directory_is_created_for_its_owner_alone() {
     db.close().unwrap();
 }
 
+/// Set in the process that has a temporary directory of its own.
+const ALONE: &str = "SESSIONDB_TEST_IS_ALONE";
+const NAME: &str = "bad_input::directories::a_temporary_database_is_removed_with_its_last_handle";
+
 #[test]
 fn a_temporary_database_is_removed_with_its_last_handle() {
-    let before = temporaries();
+    if std::env::var_os(ALONE).is_none() {
+        let directory = tempfile::tempdir().unwrap();
+        let status = Command::new(std::env::current_exe().unwrap())
+            .args(["--exact", NAME])
+            .env("TMPDIR", directory.path())
+            .env(ALONE, "1")
+            .stdout(Stdio::null())
+            .status();
+        assert!(status.unwrap().success());
+        return;
+    }
+    let entries = || fs::read_dir(std::env::temp_dir()).unwrap().count();
+    assert_eq!(entries(), 0);
     let db = Database::temporary().unwrap();
     let session = db.create_session();
     session.set("a", &1).unwrap();
     drop(db);
-    let made: Vec<PathBuf> = temporaries()
-        .into_iter()
-        .filter(|path| !before.contains(path))
-        .collect();
+    assert_eq!(entries(), 1, "a session keeps its database");
     assert_eq!(session.get::<i64>("a").unwrap(), Some(1));
-    assert!(!made.is_empty());
     drop(session);
-    // Other tests make some too, meanwhile: of those there now, one went.
-    assert!(made.iter().any(|path| !path.exists()), "{made:?}");
-}
-
-fn temporaries() -> Vec<PathBuf> {
-    let entries = fs::read_dir(std::env::temp_dir()).unwrap();
-    let paths = entries.filter_map(|entry| Some(entry.ok()?.path()));
-    let ours = |path: &PathBuf| {
-        let name = path.file_name().unwrap_or_default();
-        name.to_string_lossy().starts_with("sessiondb-")
-    };
-    paths.filter(ours).collect()
+    assert_eq!(entries(), 0);
 }

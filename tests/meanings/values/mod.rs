@@ -1,5 +1,5 @@
-//! Values: every promise about what comes back, in memory, checkpointed,
-//! reopened and after a power cut.
+//! Values: every promise about what comes back, in memory, and after a
+//! checkpoint and a reopening.
 
 mod bytes;
 mod evolution;
@@ -13,7 +13,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use sessiondb::{Error, Session};
 
-use super::support::Stage;
+use super::support::{Stage, State};
 
 /// Asserts that a value comes back as itself in every state.
 #[track_caller]
@@ -25,7 +25,7 @@ fn round_trips<T: Serialize + DeserializeOwned + PartialEq + Debug>(values: &[T]
 #[track_caller]
 fn is_read_as<W: Serialize, R: DeserializeOwned + PartialEq + Debug>(written: &[W], read: &[R]) {
     assert_eq!(written.len(), read.len());
-    for stage in Stage::each(|session| put_all(session, written)) {
+    for stage in stages(|session| put_all(session, written)) {
         for (number, expected) in read.iter().enumerate() {
             let found = stage.session.get::<R>(&number.to_string());
             let found = found.unwrap_or_else(|error| panic!("{expected:?}, {stage}: {error}"));
@@ -37,7 +37,7 @@ fn is_read_as<W: Serialize, R: DeserializeOwned + PartialEq + Debug>(written: &[
 /// Asserts that what was written is not read as this type, and stays.
 #[track_caller]
 fn is_refused_as<R: DeserializeOwned + Debug, W: Serialize>(written: &[W]) {
-    for mut stage in Stage::each(|session| put_all(session, written)) {
+    for mut stage in stages(|session| put_all(session, written)) {
         stage.writes_nothing("a refused read", |session| {
             for number in 0..written.len() {
                 let key = number.to_string();
@@ -51,6 +51,11 @@ fn is_refused_as<R: DeserializeOwned + Debug, W: Serialize>(written: &[W]) {
             }
         });
     }
+}
+
+fn stages<P: Fn(&Session)>(prepare: P) -> impl Iterator<Item = Stage> {
+    let states = [State::Memtable, State::Reopened].into_iter();
+    states.map(move |state| Stage::new(state, &prepare))
 }
 
 fn put_all<W: Serialize>(session: &Session, values: &[W]) {
