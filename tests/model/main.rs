@@ -1,0 +1,4 @@
+//! Random operations against a plain map, with crashes.
+
+mod model;
+mod random;

@@ -1,0 +1,47 @@
+//! Where a run's database is.
+
+use std::sync::Arc;
+
+use sessiondb::{Database, Error, SimulatedDisk};
+use tempfile::TempDir;
+
+use super::config::Config;
+
+#[derive(Debug)]
+pub(crate) enum Place {
+    Simulated(SimulatedDisk),
+    /// A directory, which does not crash.
+    Real(TempDir),
+}
+
+impl Place {
+    pub(crate) fn open(&self, config: &Config) -> Result<Database, Error> {
+        match self {
+            Self::Simulated(disk) => config.builder().open_on(Arc::new(disk.clone())),
+            Self::Real(directory) => config.builder().open(directory.path()),
+        }
+    }
+
+    pub(crate) fn is_off(&self) -> bool {
+        self.disk().is_some_and(SimulatedDisk::is_off)
+    }
+
+    pub(crate) fn disk(&self) -> Option<&SimulatedDisk> {
+        match self {
+            Self::Simulated(disk) => Some(disk),
+            Self::Real(_) => None,
+        }
+    }
+
+    /// The number of segment files, and the highest of a journal file.
+    pub(crate) fn files(&self) -> (u64, u64) {
+        let files = self.disk().map(SimulatedDisk::files).unwrap_or_default();
+        let segments = files.iter().filter(|path| path.ends_with(".seg")).count();
+        let journal = files
+            .iter()
+            .filter_map(|path| path.strip_prefix("journal/")?.strip_suffix(".log"))
+            .filter_map(|number| number.parse().ok())
+            .max();
+        (segments as u64, journal.unwrap_or(0))
+    }
+}
