@@ -1,4 +1,13 @@
 //! Random operations against a plain map, with crashes.
 
+mod background;
+mod bytes;
+mod checkpoint;
+mod closing;
+mod creation;
+mod journal_files;
 mod model;
+mod nothing_written;
+mod power;
 mod random;
+mod twice;

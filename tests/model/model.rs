@@ -30,7 +30,8 @@ mod step;
 mod value;
 
 pub(crate) use config::{Config, Durabilities, Tally};
-pub(crate) use draw::{Bytes, Source};
-pub(crate) use operation::{Accident, Action, Blow, Ending, Guess, Operation, Recipe, Whose};
+pub(crate) use draw::Bytes;
+pub(crate) use operation::{Accident, Action, Blow, Ending, Operation, Recipe};
+pub(crate) use place::Place;
 pub(crate) use run::Run;
 pub(crate) use value::Kind;

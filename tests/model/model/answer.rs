@@ -142,10 +142,9 @@ macro_rules! ask {
             Step::RemovePrefix(prefix) => answer($target.remove_prefix(prefix), |()| Answer::Done),
             Step::Clear => answer($target.clear(), |()| Answer::Done),
             Step::Walk(Walk::Entries) => answer(entries($target.iter()), Answer::Entries),
-            Step::Walk(Walk::Keys) => answer(
-                $target.keys().and_then(|keys| keys.collect()),
-                Answer::Keys,
-            ),
+            Step::Walk(Walk::Keys) => {
+                answer($target.keys().and_then(|keys| keys.collect()), Answer::Keys)
+            }
             Step::Walk(Walk::Length) => answer($target.len(), Answer::Count),
             Step::Walk(Walk::Emptiness) => answer($target.is_empty(), Answer::Flag),
             Step::Walk(Walk::Map) => answer($target.to_map::<serde_json::Value>(), |map| {

@@ -45,16 +45,21 @@ type Answered = (Step, Answer, Answer);
 impl Run {
     pub(crate) fn create(&mut self, slot: usize, deferred: bool) {
         let immediate = self.config.is_immediate(deferred);
-        let database = self.database().with_durability(self.config.durability(immediate));
+        let database = self
+            .database()
+            .with_durability(self.config.durability(immediate));
         let session = database.create_session();
         let name = self.name(session.id());
-        self.hold(slot, Handle {
-            session,
-            name,
-            life: Life::Unborn,
-            immediate,
-            written: 0,
-        });
+        self.hold(
+            slot,
+            Handle {
+                session,
+                name,
+                life: Life::Unborn,
+                immediate,
+                written: 0,
+            },
+        );
     }
 
     fn hold(&mut self, slot: usize, handle: Handle) {
@@ -73,7 +78,9 @@ impl Run {
 
     pub(crate) fn open(&mut self, slot: usize, whose: Whose, deferred: bool) {
         let immediate = self.config.is_immediate(deferred);
-        let database = self.database().with_durability(self.config.durability(immediate));
+        let database = self
+            .database()
+            .with_durability(self.config.durability(immediate));
         let living = self.history.now();
         let name = match whose {
             Whose::Living(number) => living.keys().nth(number % living.len().max(1)).copied(),
@@ -100,13 +107,16 @@ impl Run {
             self.history.settle_name(name);
         }
         if let (Some(session), Some(name)) = (session, here) {
-            self.hold(slot, Handle {
-                session,
-                name,
-                life: Life::Bound,
-                immediate,
-                written: 0,
-            });
+            self.hold(
+                slot,
+                Handle {
+                    session,
+                    name,
+                    life: Life::Bound,
+                    immediate,
+                    written: 0,
+                },
+            );
         }
     }
 
@@ -127,7 +137,9 @@ impl Run {
     }
 
     pub(crate) fn act(&mut self, slot: usize, action: &Action) {
-        let Some(mut handle) = self.take(slot) else { return };
+        let Some(mut handle) = self.take(slot) else {
+            return;
+        };
         let seen = self.seen(&handle);
         let mut keys = seen.as_deref().cloned().unwrap_or_default();
         let step = action.resolve(&keys, &mut self.stamp);
@@ -156,7 +168,9 @@ impl Run {
     }
 
     pub(crate) fn transact(&mut self, slot: usize, actions: &[Action], fails: bool) {
-        let Some(mut handle) = self.take(slot) else { return };
+        let Some(mut handle) = self.take(slot) else {
+            return;
+        };
         let seen = self.seen(&handle);
         let before = seen.clone().unwrap_or_default();
         let mut keys = (*before).clone();
@@ -255,7 +269,9 @@ impl Run {
     }
 
     pub(crate) fn end(&mut self, slot: usize, ending: Ending) {
-        let Some(mut handle) = self.take(slot) else { return };
+        let Some(mut handle) = self.take(slot) else {
+            return;
+        };
         let old = handle.name;
         let keys = self.seen(&handle).filter(|_| handle.life == Life::Bound);
         let gone = handle.life != Life::Unborn && keys.is_none();

@@ -56,16 +56,24 @@ impl Operation {
     pub(crate) fn draw(source: &mut impl Source) -> Self {
         let slot = source.index(SLOTS);
         match source.below(200) {
-            0..=8 => Self::Create { slot, deferred: source.one_in(2) },
+            0..=8 => Self::Create {
+                slot,
+                deferred: source.one_in(2),
+            },
             9..=25 => Self::Open {
                 slot,
                 whose: whose(source),
                 deferred: source.one_in(2),
             },
-            26..=129 => Self::Act { slot, action: Action::draw(source) },
+            26..=129 => Self::Act {
+                slot,
+                action: Action::draw(source),
+            },
             130..=145 => Self::Transaction {
                 slot,
-                actions: (0..1 + source.below(6)).map(|_| Action::draw(source)).collect(),
+                actions: (0..1 + source.below(6))
+                    .map(|_| Action::draw(source))
+                    .collect(),
                 fails: source.one_in(5),
             },
             146..=151 => fill(slot, source),
@@ -77,10 +85,14 @@ impl Operation {
                     _ => Ending::Destroy,
                 },
             },
-            166..=172 => Self::Commit { slot: source.one_in(2).then_some(slot) },
+            166..=172 => Self::Commit {
+                slot: source.one_in(2).then_some(slot),
+            },
             173..=184 => Self::Checkpoint,
             185..=186 => Self::Verify,
-            187..=190 => Self::Reopen { cleanly: source.one_in(2) },
+            187..=190 => Self::Reopen {
+                cleanly: source.one_in(2),
+            },
             191..=194 => Self::Crash(Accident::draw(source)),
             _ => Self::PowerOff {
                 after: u64::from(source.below(30)),
@@ -104,7 +116,11 @@ fn fill(slot: usize, source: &mut impl Source) -> Operation {
     let size = 64 << source.index(4);
     let first = source.below(40);
     let actions = (0..10 + source.below(30)).map(|offset| {
-        let kind = if offset % 5 == 0 { Kind::Bytes } else { Kind::Text };
+        let kind = if offset % 5 == 0 {
+            Kind::Bytes
+        } else {
+            Kind::Text
+        };
         Action::Set(ordinary_key(first + offset), Recipe { kind, size })
     });
     Operation::Transaction {
@@ -138,7 +154,11 @@ impl Blow {
                 2..=5 => Crash::Random(seed),
                 _ => Crash::Prefix(seed),
             },
-            index: if source.one_in(4) { IndexFate::Lost } else { IndexFate::Kept },
+            index: if source.one_in(4) {
+                IndexFate::Lost
+            } else {
+                IndexFate::Kept
+            },
             opening: source.one_in(3).then(|| u64::from(source.below(24))),
             look: source.one_in(2),
         }

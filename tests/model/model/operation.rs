@@ -3,31 +3,55 @@
 
 use sessiondb::{Crash, IndexFate};
 
-use super::step::{Step, Keys, Walk};
+use super::step::{Keys, Step, Walk};
 use super::value::{Kind, Value};
 
 /// One operation.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Operation {
     /// A handle of a session that does not exist yet.
-    Create { slot: usize, deferred: bool },
+    Create {
+        slot: usize,
+        deferred: bool,
+    },
     /// A handle of a session that does, did, or never will.
-    Open { slot: usize, whose: Whose, deferred: bool },
+    Open {
+        slot: usize,
+        whose: Whose,
+        deferred: bool,
+    },
     /// Something about keys, through a handle.
-    Act { slot: usize, action: Action },
+    Act {
+        slot: usize,
+        action: Action,
+    },
     /// Several at once; `fails` is what the closure thinks of it at its end.
-    Transaction { slot: usize, actions: Vec<Action>, fails: bool },
+    Transaction {
+        slot: usize,
+        actions: Vec<Action>,
+        fails: bool,
+    },
     /// The end of a session, or of its ID.
-    End { slot: usize, ending: Ending },
+    End {
+        slot: usize,
+        ending: Ending,
+    },
     /// Waits for the disk; of one handle, or of all.
-    Commit { slot: Option<usize> },
+    Commit {
+        slot: Option<usize>,
+    },
     Checkpoint,
     Verify,
     /// Closes, or just drops every handle, and opens again.
-    Reopen { cleanly: bool },
+    Reopen {
+        cleanly: bool,
+    },
     Crash(Accident),
     /// A crash in the middle of whatever is done after so many disk operations.
-    PowerOff { after: u64, then: Accident },
+    PowerOff {
+        after: u64,
+        then: Accident,
+    },
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -136,7 +160,10 @@ impl Action {
                 Step::Pop(key.clone(), kind.or(held).unwrap_or(Kind::Text))
             }
             Self::PopIf(key, guess) => {
-                let wrong = Recipe { kind: Kind::Text, size: 12 };
+                let wrong = Recipe {
+                    kind: Kind::Text,
+                    size: 12,
+                };
                 let guessed = guessed(*guess, keys.get(key), &mut make);
                 Step::PopIf(key.clone(), guessed.unwrap_or_else(|| make(wrong)))
             }
@@ -149,7 +176,9 @@ impl Action {
             Self::Update(key, new) => {
                 let held = keys.get(key).map(Value::kind);
                 let kind = new.map(|new| typed(new).kind).or(held);
-                let kind = kind.filter(|kind| *kind != Kind::Bytes).unwrap_or(Kind::Text);
+                let kind = kind
+                    .filter(|kind| *kind != Kind::Bytes)
+                    .unwrap_or(Kind::Text);
                 Step::Update(key.clone(), kind, new.map(|new| make(typed(new))))
             }
             Self::GetOrInsert(key, recipe) => Step::GetOrInsert(key.clone(), make(typed(*recipe))),
@@ -163,16 +192,27 @@ impl Action {
 /// Where only serde types go.
 fn typed(recipe: Recipe) -> Recipe {
     Recipe {
-        kind: if recipe.kind == Kind::Bytes { Kind::Text } else { recipe.kind },
+        kind: if recipe.kind == Kind::Bytes {
+            Kind::Text
+        } else {
+            recipe.kind
+        },
         ..recipe
     }
 }
 
-fn guessed(guess: Guess, held: Option<&Value>, make: &mut impl FnMut(Recipe) -> Value) -> Option<Value> {
+fn guessed(
+    guess: Guess,
+    held: Option<&Value>,
+    make: &mut impl FnMut(Recipe) -> Value,
+) -> Option<Value> {
     match (guess, held) {
         (Guess::Absent, _) | (Guess::Right, None) => None,
         // The interface compares serde values only, and raw bytes equal none.
-        (Guess::Right, Some(Value::Bytes(_))) => Some(make(Recipe { kind: Kind::Text, size: 12 })),
+        (Guess::Right, Some(Value::Bytes(_))) => Some(make(Recipe {
+            kind: Kind::Text,
+            size: 12,
+        })),
         (Guess::Right, Some(held)) => Some(held.clone()),
         (Guess::Wrong(recipe), _) => Some(make(typed(recipe))),
     }

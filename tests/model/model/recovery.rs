@@ -92,7 +92,11 @@ impl Run {
         match self.read_all(&self.database()) {
             Ok(found) => {
                 let difference = difference(self.history.now(), &found);
-                assert!(difference.is_empty(), "{}: {when}: {difference:?}", self.label);
+                assert!(
+                    difference.is_empty(),
+                    "{}: {when}: {difference:?}",
+                    self.label
+                );
             }
             Err(error) => self.expect_power_off(when, &error),
         }
@@ -129,8 +133,12 @@ impl Run {
     }
 
     fn strike(&mut self, blow: Blow) {
-        let Some(disk) = self.place.disk() else { return };
-        let survivor = disk.crash(blow.crash, blow.index).expect("a copy of the index");
+        let Some(disk) = self.place.disk() else {
+            return;
+        };
+        let survivor = disk
+            .crash(blow.crash, blow.index)
+            .expect("a copy of the index");
         self.tally.crashes += 1;
         // The old disk is off: whatever the old handles still do is lost.
         self.drop_all();
@@ -178,7 +186,11 @@ impl Run {
     /// What was promised by itself, whatever the history says.
     fn check_promises(&self, found: &Sessions) {
         for (name, keys) in found {
-            assert!(!self.buried.contains(name), "{}: {name:?} is back", self.label);
+            assert!(
+                !self.buried.contains(name),
+                "{}: {name:?} is back",
+                self.label
+            );
             for value in keys.values().filter(|value| value.is_unique()) {
                 let back = self.spent.contains(&value.mark());
                 assert!(!back, "{}: {value:?} of {name:?} is back", self.label);
@@ -190,7 +202,9 @@ impl Run {
 /// What differs, session by session and key by key: expected, found.
 fn difference(expected: &Sessions, found: &Sessions) -> Vec<String> {
     let mut lines = Vec::new();
-    let names = expected.keys().chain(found.keys().filter(|name| !expected.contains_key(*name)));
+    let names = expected
+        .keys()
+        .chain(found.keys().filter(|name| !expected.contains_key(*name)));
     for name in names {
         match (expected.get(name), found.get(name)) {
             (Some(expected), Some(found)) => {
@@ -198,9 +212,15 @@ fn difference(expected: &Sessions, found: &Sessions) -> Vec<String> {
                 let mut keys: Vec<&String> = keys.collect();
                 keys.sort_unstable();
                 keys.dedup();
-                let differing = keys.into_iter().filter(|key| expected.get(*key) != found.get(*key));
+                let differing = keys
+                    .into_iter()
+                    .filter(|key| expected.get(*key) != found.get(*key));
                 lines.extend(differing.map(|key| {
-                    format!("{name:?} {key:?}: {:?}, found {:?}", expected.get(key), found.get(key))
+                    format!(
+                        "{name:?} {key:?}: {:?}, found {:?}",
+                        expected.get(key),
+                        found.get(key)
+                    )
                 }));
             }
             (Some(_), None) => lines.push(format!("{name:?} is missing")),

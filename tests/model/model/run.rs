@@ -66,7 +66,12 @@ pub(crate) struct Run {
 impl Run {
     /// Opens the database. `armed` is what becomes of the disk when its power
     /// goes off meanwhile.
-    pub(crate) fn new(label: String, place: Place, config: Config, armed: Option<Accident>) -> Self {
+    pub(crate) fn new(
+        label: String,
+        place: Place,
+        config: Config,
+        armed: Option<Accident>,
+    ) -> Self {
         let mut run = Self {
             label,
             config,
@@ -94,7 +99,8 @@ impl Run {
 
     /// A run on an empty simulated disk.
     pub(crate) fn simulated(label: String, seed: u64, config: Config) -> Self {
-        let disk = sessiondb::SimulatedDisk::new(seed).expect("a temporary directory for the index");
+        let disk =
+            sessiondb::SimulatedDisk::new(seed).expect("a temporary directory for the index");
         Self::new(label, Place::Simulated(disk), config, None)
     }
 
@@ -108,9 +114,17 @@ impl Run {
         self.make_room();
         match operation {
             Operation::Create { slot, deferred } => self.create(*slot, *deferred),
-            Operation::Open { slot, whose, deferred } => self.open(*slot, *whose, *deferred),
+            Operation::Open {
+                slot,
+                whose,
+                deferred,
+            } => self.open(*slot, *whose, *deferred),
             Operation::Act { slot, action } => self.act(*slot, action),
-            Operation::Transaction { slot, actions, fails } => {
+            Operation::Transaction {
+                slot,
+                actions,
+                fails,
+            } => {
                 self.transact(*slot, actions, *fails);
             }
             Operation::End { slot, ending } => self.end(*slot, *ending),
@@ -177,7 +191,11 @@ impl Run {
 
     /// A new name for an ID.
     pub(crate) fn name(&mut self, id: SessionId) -> Name {
-        assert!(!self.ids.contains(&id), "{}: an ID was given out twice", self.label);
+        assert!(
+            !self.ids.contains(&id),
+            "{}: an ID was given out twice",
+            self.label
+        );
         self.ids.push(id);
         Name(self.ids.len() - 1)
     }
@@ -203,7 +221,11 @@ impl Run {
     }
 
     pub(crate) fn expect_power_off(&self, what: &str, error: &sessiondb::Error) {
-        assert!(self.place.is_off(), "{}: {what} failed: {error:?}", self.label);
+        assert!(
+            self.place.is_off(),
+            "{}: {what} failed: {error:?}",
+            self.label
+        );
     }
 }
 

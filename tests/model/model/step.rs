@@ -153,7 +153,11 @@ fn walked(keys: &Keys, walk: Walk) -> Answer {
         Walk::Map if has_bytes => Failure::Decode.into(),
         Walk::Entries | Walk::Map => {
             let entries = keys.iter();
-            Answer::Entries(entries.map(|(key, value)| (key.clone(), value.clone())).collect())
+            Answer::Entries(
+                entries
+                    .map(|(key, value)| (key.clone(), value.clone()))
+                    .collect(),
+            )
         }
         Walk::Keys => Answer::Keys(keys.keys().cloned().collect()),
         Walk::Length => Answer::Count(keys.len()),
