@@ -1,5 +1,12 @@
 //! Random operations against a plain map, with crashes.
 
+#![expect(
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    reason = "tests"
+)]
+
 mod background;
 mod bytes;
 mod checkpoint;

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use sessiondb::{Error, SessionId};
+use sessiondb::{Error, SessionId, Transaction};
 
 use super::answer::{Answer, Failure, answer, ask_session, ask_transaction};
 use super::history::Name;
@@ -41,6 +41,28 @@ impl Budget {
 
 /// One step within a transaction and what came of it.
 type Answered = (Step, Answer, Answer);
+
+/// Does one step of a transaction, to the map only when it succeeds.
+fn one_step(
+    transaction: &mut Transaction<'_>,
+    action: &Action,
+    keys: &mut Keys,
+    stamp: &mut u64,
+    budget: &mut Budget,
+) -> Answered {
+    let mut after = keys.clone();
+    let step = action.resolve(keys, stamp);
+    let mut expected = step.expect(&mut after);
+    let actual = ask_transaction(transaction, &step);
+    if actual == Failure::TooLarge.into() && budget.may_refuse(&step) {
+        expected = actual.clone();
+    }
+    if !matches!(expected, Answer::Failure(_)) {
+        *keys = after;
+        budget.spent += step.weight();
+    }
+    (step, expected, actual)
+}
 
 impl Run {
     pub(crate) fn create(&mut self, slot: usize, deferred: bool) {
@@ -176,29 +198,17 @@ impl Run {
         let mut keys = (*before).clone();
         let mut budget = self.budget();
         let mut last: Option<Answered> = None;
-        let mut stamp = self.stamp;
+        let stamp = &mut self.stamp;
         let result = handle.session.try_transaction(|tx| {
             for action in actions {
-                let mut after = keys.clone();
-                let step = action.resolve(&keys, &mut stamp);
-                let mut expected = step.expect(&mut after);
-                let actual = ask_transaction(tx, &step);
-                if actual == Failure::TooLarge.into() && budget.may_refuse(&step) {
-                    expected = actual.clone();
-                }
-                let surprise = expected != actual;
-                if !matches!(expected, Answer::Failure(_)) {
-                    keys = after;
-                    budget.spent += step.weight();
-                }
-                last = Some((step, expected, actual));
-                if surprise {
+                let answered = one_step(tx, action, &mut keys, stamp, &mut budget);
+                let (_, expected, actual) = last.insert(answered);
+                if expected != actual {
                     return Err(Refusal::Surprise);
                 }
             }
             if fails { Err(Refusal::Chosen) } else { Ok(()) }
         });
-        self.stamp = stamp;
         let actual = match result {
             Ok(()) => Answer::Done,
             Err(Refusal::Chosen) => Failure::Refused.into(),

@@ -71,7 +71,7 @@ impl Operation {
             },
             130..=145 => Self::Transaction {
                 slot,
-                actions: (0..1 + source.below(6))
+                actions: (0..=source.below(6))
                     .map(|_| Action::draw(source))
                     .collect(),
                 fails: source.one_in(5),

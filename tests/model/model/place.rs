@@ -36,7 +36,8 @@ impl Place {
     /// The number of segment files, and the highest of a journal file.
     pub(crate) fn files(&self) -> (u64, u64) {
         let files = self.disk().map(SimulatedDisk::files).unwrap_or_default();
-        let segments = files.iter().filter(|path| path.ends_with(".seg")).count();
+        let segments = files.iter().filter(|path| path.starts_with("segments/"));
+        let segments = segments.count();
         let journal = files
             .iter()
             .filter_map(|path| path.strip_prefix("journal/")?.strip_suffix(".log"))
