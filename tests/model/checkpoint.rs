@@ -1,7 +1,9 @@
 //! A checkpoint may be cut off anywhere.
 
-use crate::model::{Config, Durabilities, Ending, Operation};
-use crate::power::{at_every_operation, both, fill, remove_prefix, set};
+use sessiondb::{Crash, IndexFate};
+
+use crate::model::{Blow, Config, Durabilities, Ending, Operation};
+use crate::power::{at_every_operation, at_every_operation_into, both, fill, remove_prefix, set};
 
 /// Sessions that have pages in the segments, and changes that split some of
 /// them, join others, end a session and move another.
@@ -45,4 +47,21 @@ fn a_checkpoint_that_is_cut_off_anywhere_loses_nothing_that_was_promised() {
         assert!(taken > 5, "{topic}: only {taken} disk operations");
         assert!(total.pages > 5, "{topic}: no pages: {total:?}");
     }
+}
+
+/// A footer of one or two sectors, which a torn disk often holds in whole.
+#[test]
+fn a_footer_never_outlives_the_frames_that_it_commits() {
+    let prepare = |run: &mut crate::model::Run| run.apply(&set(0, "key", 3000));
+    let config = both(Durabilities::Immediate);
+    let futures = |after| {
+        let seeds = (0..12).map(|seed| Crash::Random(100 * after + seed));
+        seeds
+            .map(|crash| Blow::new(crash, IndexFate::Kept))
+            .collect()
+    };
+    let topic = "a small checkpoint";
+    let work = [Operation::Checkpoint];
+    let (taken, _) = at_every_operation_into(topic, &config, prepare, &work, futures);
+    assert!(taken > 5, "{topic}: only {taken} disk operations");
 }

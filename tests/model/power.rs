@@ -43,6 +43,17 @@ pub(crate) fn at_every_operation(
     prepare: impl Fn(&mut Run),
     work: &[Operation],
 ) -> (u64, Tally) {
+    at_every_operation_into(topic, config, prepare, work, futures)
+}
+
+/// The same with futures of the caller's.
+pub(crate) fn at_every_operation_into(
+    topic: &str,
+    config: &Config,
+    prepare: impl Fn(&mut Run),
+    work: &[Operation],
+    futures: impl Fn(u64) -> Vec<Blow>,
+) -> (u64, Tally) {
     let mut total = Tally::default();
     for after in 0..PLENTY {
         let mut interrupted = false;
