@@ -5,7 +5,9 @@ use std::sync::atomic::{AtomicU32, Ordering};
 
 use sessiondb::{Database, Error, Session, SessionId};
 
-use crate::support::{Flag, Ground, rounds, seed, small, together, until, verify_and_close, watched};
+use crate::support::{
+    Flag, Ground, rounds, seed, small, together, until, verify_and_close, watched,
+};
 
 const WRITERS: usize = 4;
 
@@ -49,7 +51,9 @@ fn assert_complete(database: &Database, told: &Told, context: &str) {
         let found = session.get::<u32>(&format!("key {number}")).unwrap();
         assert_eq!(found, Some(number), "an acknowledged write, {context}");
     }
-    let refused = session.get::<u32>(&format!("key {}", told.refused)).unwrap();
+    let refused = session
+        .get::<u32>(&format!("key {}", told.refused))
+        .unwrap();
     assert_eq!(refused, None, "a refused write was applied, {context}");
 }
 
@@ -59,7 +63,7 @@ fn what_was_acknowledged_before_a_close_is_there_after_it() {
         let seed = seed();
         let mut random = fastrand::Rng::with_seed(seed);
         for ground in Ground::both(seed) {
-            for round in 0..rounds(40) {
+            for round in 0..rounds(12) {
                 let context = format!("seed {seed} round {round}");
                 let database = ground.open();
                 let progress = AtomicU32::new(0);
@@ -92,7 +96,7 @@ fn whoever_returns_from_close_can_open_again() {
     watched(|| {
         let seed = seed();
         for ground in Ground::both(seed) {
-            for round in 0..rounds(20) {
+            for round in 0..rounds(8) {
                 let database = ground.open();
                 let session = database.create_session();
                 session.set_bytes("weight", &vec![1; 20_000]).unwrap();
@@ -115,7 +119,7 @@ fn whoever_returns_from_close_can_open_again() {
 fn everybody_else_gets_closed_and_nobody_hangs() {
     watched(|| {
         let seed = seed();
-        for round in 0..rounds(20) {
+        for round in 0..rounds(8) {
             let ground = Ground::simulated(seed);
             let database = ground.open_with(small().memtable_bytes(64 << 10));
             let shared = database.create_session();
@@ -126,7 +130,9 @@ fn everybody_else_gets_closed_and_nobody_hangs() {
                 let refusal = loop {
                     busy.fetch_add(1, Ordering::Relaxed);
                     let outcome = match thread {
-                        0 => shared.update("n", |n: Option<u64>| n.map(|n| n + 1)).map(drop),
+                        0 => shared
+                            .update("n", |n: Option<u64>| n.map(|n| n + 1))
+                            .map(drop),
                         1 => shared.get::<u64>("n").map(drop),
                         2 => shared.len().map(drop),
                         // Large enough to wait for the memtable.
@@ -164,7 +170,7 @@ fn the_last_handle_that_is_dropped_closes_the_database() {
     watched(|| {
         let seed = seed();
         for ground in Ground::both(seed) {
-            for round in 0..rounds(20) {
+            for round in 0..rounds(8) {
                 let database = ground.open();
                 let ids = Mutex::new(Vec::new());
                 let held = Mutex::new(vec![database]);

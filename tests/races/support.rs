@@ -2,7 +2,7 @@
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{RecvTimeoutError, channel};
-use std::sync::{Arc, Barrier};
+use std::sync::{Arc, Barrier, Mutex};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -63,6 +63,18 @@ pub(crate) fn together<T: Send>(count: usize, work: impl Fn(usize) -> T + Sync) 
             Err(failure) => std::panic::resume_unwind(failure),
         });
         outcomes.collect()
+    })
+}
+
+/// The same, each thread with something of its own, made beforehand.
+pub(crate) fn together_with<H: Send, T: Send>(
+    own: Vec<H>,
+    work: impl Fn(usize, H) -> T + Sync,
+) -> Vec<T> {
+    let own: Vec<_> = own.into_iter().map(|own| Mutex::new(Some(own))).collect();
+    together(own.len(), |thread| {
+        let mine = own.get(thread).and_then(|own| own.lock().ok()?.take());
+        work(thread, mine.expect("each takes its own once"))
     })
 }
 
