@@ -1,0 +1,17 @@
+//! A child process that is killed while it works, again and again on one
+//! directory: what it reported as acknowledged is there, what it had begun is
+//! there wholly or not at all, and nothing that was taken away comes back.
+//!
+//! `SESSIONDB_KILLS` sets the number of kills, `SESSIONDB_KILLS_SEED` the seed.
+
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "tests"
+)]
+
+mod child;
+mod ledger;
+mod operation;
+mod parent;
