@@ -5,8 +5,8 @@
 //! `SESSIONDB_KILLS` sets the number of kills, `SESSIONDB_KILLS_SEED` the seed.
 
 #![expect(
-    clippy::unwrap_used,
     clippy::expect_used,
+    clippy::indexing_slicing,
     clippy::panic,
     reason = "tests"
 )]

@@ -213,14 +213,12 @@ fn an_iteration_that_meets_a_close_ends_with_one_error() {
                 return;
             }
             let mut walk = session.iter().unwrap();
-            let mut seen = 0;
             let mut failures = Vec::new();
-            for entry in &mut walk {
+            for (seen, entry) in walk.by_ref().enumerate() {
                 match entry {
                     Ok(entry) => assert_eq!(entry.key(), format!("{seen:05}")),
                     Err(error) => failures.push(error),
                 }
-                seen += 1;
                 walking.raise();
             }
             assert!(failures.len() <= 1, "{failures:?}");

@@ -41,40 +41,40 @@ fn scene(database: &Database) -> Scene {
 }
 
 /// Reads until the power fails.
-fn observe(database: &Database, scene: &Scene, seed: u64) -> Seen {
+fn observe(database: &Database, stage: &Scene, seed: u64) -> Seen {
     let mut random = fastrand::Rng::with_seed(seed);
-    let mut seen = Seen::default();
+    let mut sight = Seen::default();
     let open = |id| database.open_session(id).ok().flatten();
-    let (Some(counted), Some(flashes)) = (open(&scene.counted), open(&scene.flashes)) else {
-        return seen;
+    let (Some(counted), Some(flashes)) = (open(&stage.counted), open(&stage.flashes)) else {
+        return sight;
     };
     // The power need not fail while nothing is written any more.
     for _ in 0..3000 {
         match counted.get("counter") {
-            Ok(found) => seen.counter = seen.counter.max(found),
+            Ok(found) => sight.counter = sight.counter.max(found),
             Err(_) => break,
         }
         let flash = random.usize(0..FLASHES);
         match flashes.get::<usize>(&format!("flash {flash}")) {
-            Ok(None) => seen.gone.push(flash),
+            Ok(None) => sight.gone.push(flash),
             Ok(Some(_)) => {}
             Err(_) => break,
         }
-        match database.open_session(&scene.flushed) {
-            Ok(None) => seen.flushed = true,
+        match database.open_session(&stage.flushed) {
+            Ok(None) => sight.flushed = true,
             Ok(Some(_)) => {}
             Err(_) => break,
         }
     }
-    seen
+    sight
 }
 
 /// Writes until the power fails.
-fn work(database: &Database, scene: &Scene, thread: usize) {
-    let Ok(Some(counted)) = database.open_session(&scene.counted) else {
+fn work(database: &Database, stage: &Scene, thread: usize) {
+    let Ok(Some(counted)) = database.open_session(&stage.counted) else {
         return;
     };
-    let Ok(Some(flashes)) = database.open_session(&scene.flashes) else {
+    let Ok(Some(flashes)) = database.open_session(&stage.flashes) else {
         return;
     };
     for round in 0..60_usize {
@@ -85,7 +85,7 @@ fn work(database: &Database, scene: &Scene, thread: usize) {
         }
         if round == 10
             && thread == 0
-            && let Ok(Some(mut session)) = database.open_session(&scene.flushed)
+            && let Ok(Some(mut session)) = database.open_session(&stage.flushed)
             && session.flush().is_err()
         {
             return;
@@ -93,9 +93,9 @@ fn work(database: &Database, scene: &Scene, thread: usize) {
     }
 }
 
-fn assert_still_so(again: &Database, scene: &Scene, seen: &[Seen], context: &str) {
-    let counted = again.open_session(&scene.counted).unwrap().expect("alive");
-    let flashes = again.open_session(&scene.flashes).unwrap().expect("alive");
+fn assert_still_so(again: &Database, stage: &Scene, seen: &[Seen], context: &str) {
+    let counted = again.open_session(&stage.counted).unwrap().expect("alive");
+    let flashes = again.open_session(&stage.flashes).unwrap().expect("alive");
     let found: Option<u64> = counted.get("counter").unwrap();
     for seen in seen {
         assert!(
@@ -108,7 +108,7 @@ fn assert_still_so(again: &Database, scene: &Scene, seen: &[Seen], context: &str
             assert!(!flashes.contains_key(&key).unwrap(), "{key}, {context}");
         }
         if seen.flushed {
-            let found = again.open_session(&scene.flushed).unwrap();
+            let found = again.open_session(&stage.flushed).unwrap();
             assert!(found.is_none(), "a flushed session came back, {context}");
         }
     }
@@ -124,20 +124,20 @@ fn race(writers: impl Fn(&Database) -> Database) {
             unreachable!("it is simulated");
         };
         let database = ground.open();
-        let scene = scene(&database);
+        let stage = scene(&database);
         let written = writers(&database);
         disk.power_off_after(random.u64(1..250));
-        let seen = together(5, |thread| {
+        let sights = together(5, |thread| {
             if thread < 2 {
-                work(&written, &scene, thread);
+                work(&written, &stage, thread);
                 return Seen::default();
             }
-            observe(&database, &scene, seed ^ thread as u64)
+            observe(&database, &stage, seed ^ thread as u64)
         });
         for how in fates(&mut random) {
             let context = format!("{how:?} seed {seed} round {round}");
             let again = crash(disk, how);
-            assert_still_so(&again, &scene, &seen, &context);
+            assert_still_so(&again, &stage, &sights, &context);
             verify_and_close(&again);
         }
         check_survivor_of(disk);
