@@ -63,7 +63,7 @@ fn what_was_acknowledged_before_a_close_is_there_after_it() {
         let seed = seed();
         let mut random = fastrand::Rng::with_seed(seed);
         for ground in Ground::both(seed) {
-            for round in 0..rounds(12) {
+            for round in 0..rounds(5) {
                 let context = format!("seed {seed} round {round}");
                 let database = ground.open();
                 let progress = AtomicU32::new(0);
@@ -96,20 +96,20 @@ fn whoever_returns_from_close_can_open_again() {
     watched(|| {
         let seed = seed();
         for ground in Ground::both(seed) {
-            for round in 0..rounds(8) {
+            for round in 0..rounds(3) {
                 let database = ground.open();
                 let session = database.create_session();
                 session.set_bytes("weight", &vec![1; 20_000]).unwrap();
                 // The second to call it must not be told that the directory is
                 // free before it is.
                 let opened = Mutex::new(0);
-                together(4, |_| {
+                together(3, |_| {
                     database.close().unwrap();
                     let mut opened = opened.lock().unwrap();
                     ground.open().close().unwrap();
                     *opened += 1;
                 });
-                assert_eq!(*opened.lock().unwrap(), 4, "seed {seed} round {round}");
+                assert_eq!(*opened.lock().unwrap(), 3, "seed {seed} round {round}");
             }
         }
     });
@@ -119,7 +119,7 @@ fn whoever_returns_from_close_can_open_again() {
 fn everybody_else_gets_closed_and_nobody_hangs() {
     watched(|| {
         let seed = seed();
-        for round in 0..rounds(8) {
+        for round in 0..rounds(5) {
             let ground = Ground::simulated(seed);
             let database = ground.open_with(small().memtable_bytes(64 << 10));
             let shared = database.create_session();
@@ -170,7 +170,7 @@ fn the_last_handle_that_is_dropped_closes_the_database() {
     watched(|| {
         let seed = seed();
         for ground in Ground::both(seed) {
-            for round in 0..rounds(8) {
+            for round in 0..rounds(3) {
                 let database = ground.open();
                 let ids = Mutex::new(Vec::new());
                 let held = Mutex::new(vec![database]);

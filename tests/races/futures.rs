@@ -193,7 +193,7 @@ fn a_failure_wakes_every_future_with_an_error() {
 fn futures_that_are_in_flight_at_a_close_come_to_an_end() {
     watched(|| {
         let seed = seed();
-        for _ in 0..rounds(8) {
+        for _ in 0..rounds(4) {
             let ground = Ground::simulated(seed);
             let database = ground.open();
             let quick = deferred(&database);

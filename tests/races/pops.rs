@@ -164,7 +164,7 @@ fn one_of_many_threads_deletes_a_key_and_the_others_hear_that_it_is_missing() {
 #[test]
 fn what_was_popped_before_a_power_cut_is_never_popped_again() {
     watched(|| {
-        for round in 0..rounds(12) {
+        for round in 0..rounds(6) {
             let seed = seed();
             let mut random = fastrand::Rng::with_seed(seed);
             let context = format!("seed {seed} round {round}");

@@ -179,7 +179,7 @@ fn no_key_that_was_never_removed_is_missed_while_pages_split_and_join() {
                 let session = database.open_session(&id).unwrap().unwrap();
                 let random = fastrand::Rng::with_seed(seed);
                 let mut writer = Writer { random, round: 0 };
-                for _ in 0..rounds(60) {
+                for _ in 0..rounds(40) {
                     writer.step(&session);
                 }
             });
