@@ -116,7 +116,7 @@ fn assert_still_so(again: &Database, stage: &Scene, seen: &[Seen], context: &str
 
 /// `writers` is the view of the database that is written through.
 fn race(writers: impl Fn(&Database) -> Database) {
-    for round in 0..rounds(6) {
+    for round in 0..rounds(4) {
         let seed = seed();
         let mut random = fastrand::Rng::with_seed(seed);
         let ground = Ground::simulated(seed);

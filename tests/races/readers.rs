@@ -32,7 +32,8 @@ fn checksum(bytes: &[u8]) -> u64 {
     })
 }
 
-fn assert_whole(number: usize, bytes: &[u8], context: &str) {
+/// The value is whole and its key's own; the round in which it was written.
+fn round_of(number: usize, bytes: &[u8], context: &str) -> u64 {
     let (body, sum) = bytes.split_at(bytes.len() - 8);
     assert_eq!(checksum(body).to_be_bytes(), sum, "torn, {context}");
     assert_eq!(
@@ -40,6 +41,7 @@ fn assert_whole(number: usize, bytes: &[u8], context: &str) {
         (number as u64).to_be_bytes(),
         "the value of another key, {context}"
     );
+    u64::from_be_bytes(body[8..16].try_into().expect("eight bytes"))
 }
 
 /// What is done to the keys that do not stay.
@@ -54,6 +56,10 @@ impl Writer {
         let first = self.random.usize(0..KEYS);
         let length = self.random.usize(20..200);
         let count = self.random.usize(50..400);
+        self.fill(session, first, count, length);
+    }
+
+    fn fill(&mut self, session: &Session, first: usize, count: usize, length: usize) {
         self.round += 1;
         session
             .transaction(|tx| {
@@ -94,25 +100,70 @@ impl Writer {
             .unwrap();
     }
 
+    /// Writes a key here and a key there, the fixed ones, so that a
+    /// checkpoint has all pages to publish.
+    fn sprinkle(&mut self, session: &Session) {
+        self.round += 1;
+        session
+            .transaction(|tx| {
+                (0..KEYS)
+                    .step_by(STRIDE)
+                    .try_for_each(|n| tx.set_bytes(&key(n), &value(n, self.round, 60)))
+            })
+            .unwrap();
+    }
+
     fn step(&mut self, session: &Session) {
-        match self.random.u8(0..8) {
-            0..4 => self.grow(session),
-            4..6 => self.shrink(session),
+        match self.random.u8(0..10) {
+            0..3 => self.sprinkle(session),
+            3..6 => self.grow(session),
+            6..8 => self.shrink(session),
             _ => self.prune(session),
         }
     }
 }
 
-fn get_fixed(session: &Session, random: &mut fastrand::Rng, context: &str) {
-    for _ in 0..50 {
-        let number = random.usize(0..KEYS / STRIDE) * STRIDE;
-        let found = session.get_bytes(&key(number)).unwrap();
-        let found = found.unwrap_or_else(|| panic!("key {number} was missed, {context}"));
-        assert_whole(number, &found, context);
+/// What a reader saw of the fixed keys: their rounds never go back.
+struct Memory {
+    rounds: Vec<u64>,
+    random: fastrand::Rng,
+    context: String,
+}
+
+impl Memory {
+    fn new(seed: u64) -> Self {
+        Self {
+            rounds: vec![0; KEYS / STRIDE],
+            random: fastrand::Rng::with_seed(seed),
+            context: format!("reader's seed {seed}"),
+        }
+    }
+
+    fn saw(&mut self, number: usize, bytes: &[u8]) {
+        let round = round_of(number, bytes, &self.context);
+        if number.is_multiple_of(STRIDE) {
+            let before = &mut self.rounds[number / STRIDE];
+            assert!(
+                round >= *before,
+                "key {number}: round {round} after {before}, {}",
+                self.context
+            );
+            *before = round;
+        }
     }
 }
 
-fn walk(session: &Session, context: &str) {
+fn get_fixed(session: &Session, memory: &mut Memory) {
+    for _ in 0..50 {
+        let number = memory.random.usize(0..KEYS / STRIDE) * STRIDE;
+        let found = session.get_bytes(&key(number)).unwrap();
+        let found = found.unwrap_or_else(|| panic!("{number} was missed, {}", memory.context));
+        memory.saw(number, &found);
+    }
+}
+
+fn walk(session: &Session, memory: &mut Memory) {
+    let context = memory.context.clone();
     let mut last = String::new();
     let mut fixed = 0;
     for entry in session.iter().unwrap() {
@@ -120,7 +171,7 @@ fn walk(session: &Session, context: &str) {
         assert!(*entry.key() > *last, "out of order, {context}");
         entry.key().clone_into(&mut last);
         let number: usize = last[4..].parse().unwrap();
-        assert_whole(number, &entry.bytes().unwrap(), context);
+        memory.saw(number, &entry.bytes().unwrap());
         if number.is_multiple_of(STRIDE) {
             assert_eq!(number, fixed * STRIDE, "a key was missed, {context}");
             fixed += 1;
@@ -156,13 +207,13 @@ fn no_key_that_was_never_removed_is_missed_while_pages_split_and_join() {
             std::thread::scope(|scope| {
                 let reader = |number: u64| {
                     let session = database.open_session(&id).unwrap().unwrap();
-                    let mut random = fastrand::Rng::with_seed(seed ^ number);
-                    let (context, enough, looks) = (&context, &enough, &looks);
+                    let mut memory = Memory::new(seed ^ number);
+                    let (enough, looks) = (&enough, &looks);
                     move || {
                         while !enough.is_raised() {
-                            get_fixed(&session, &mut random, context);
+                            get_fixed(&session, &mut memory);
                             if number == 0 {
-                                walk(&session, context);
+                                walk(&session, &mut memory);
                             }
                             looks.fetch_add(1, Ordering::Relaxed);
                         }
@@ -179,7 +230,11 @@ fn no_key_that_was_never_removed_is_missed_while_pages_split_and_join() {
                 let session = database.open_session(&id).unwrap().unwrap();
                 let random = fastrand::Rng::with_seed(seed);
                 let mut writer = Writer { random, round: 0 };
-                for _ in 0..rounds(40) {
+                // Many pages from the start.
+                for first in (0..KEYS).step_by(1000) {
+                    writer.fill(&session, first, 1000, 200);
+                }
+                for _ in 0..rounds(20) {
                     writer.step(&session);
                 }
             });
@@ -187,7 +242,7 @@ fn no_key_that_was_never_removed_is_missed_while_pages_split_and_join() {
             assert!(looks.into_inner() > 2, "{context}");
             ground.afterwards(&database, |again| {
                 let session = again.open_session(&id).unwrap().unwrap();
-                walk(&session, &context);
+                walk(&session, &mut Memory::new(seed));
                 assert!(again.verify().unwrap().pages > 10, "{context}");
             });
         }
@@ -223,7 +278,7 @@ fn a_verify_finds_everything_right_while_sessions_come_change_and_go() {
                     });
                 }
                 let _end = enough.at_end();
-                for round in 0..rounds(25) {
+                for round in 0..rounds(12) {
                     database
                         .verify()
                         .unwrap_or_else(|error| panic!("{error}, seed {seed} round {round}"));

@@ -10,7 +10,7 @@ use crate::support::{
     Flag, Ground, assert_checkpointed, rounds, seed, small, together, verify_and_close, watched,
 };
 
-const SESSIONS: usize = 700;
+const SESSIONS: usize = 400;
 
 /// So little cache that most sessions are not in memory.
 fn tiny() -> Builder {
@@ -44,7 +44,7 @@ fn handles_opened_at_different_times_see_each_others_writes() {
                 // Held from early on, while the sessions beside it come and go.
                 let mine = ids[thread];
                 let early = database.open_session(&mine).unwrap().expect("alive");
-                for round in 1..=rounds(60) as u64 {
+                for round in 1..=rounds(40) as u64 {
                     early.set("own", &round).unwrap();
                     for _ in 0..30 {
                         let other = ids[random.usize(0..ids.len())];
@@ -117,7 +117,7 @@ fn sessions_that_are_opened_while_others_are_born_and_flushed_are_alive_or_dead_
                 }
                 let _end = enough.at_end();
                 together(3, |_| {
-                    for round in 0..rounds(80) {
+                    for round in 0..rounds(50) {
                         let mut session = database.create_session();
                         session.set("n", &round).unwrap();
                         let id = session.id();
@@ -151,7 +151,7 @@ fn who_asks_for_an_id_before_its_first_write_does_not_hide_the_session() {
     watched(|| {
         let seed = seed();
         let database = Ground::simulated(seed).open_with(tiny());
-        for round in 0..rounds(60) {
+        for round in 0..rounds(30) {
             let session = database.create_session();
             let id = session.id();
             let written = Flag::new();

@@ -157,9 +157,20 @@ impl Ground {
         .expect("the database opens")
     }
 
+    /// No race is a reason to doubt the index: who had it rebuilt met a
+    /// state that must not be met.
+    fn assert_index_was_kept(&self) {
+        let root = match self {
+            Self::Real(directory) => directory.path().to_owned(),
+            Self::Simulated(disk) => disk.index_root(),
+        };
+        assert!(root.join("index-0001").is_dir(), "the index was rebuilt");
+    }
+
     /// Closes, opens again and looks; on a simulated disk pulls the plug, too,
     /// and looks again.
     pub(crate) fn afterwards(self, database: &Database, look: impl Fn(&Database)) {
+        self.assert_index_was_kept();
         match &self {
             Self::Simulated(disk) => {
                 let crashed = crash(disk, Crash::KeepNothing);
