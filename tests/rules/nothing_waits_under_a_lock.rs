@@ -1,0 +1,152 @@
+//! Rule 4: under a lock nothing waits. While the disk stalls in a sync or in
+//! an allocation, readers of that very session go on, and so do its deferred
+//! writers.
+
+use std::sync::mpsc::channel;
+
+use sessiondb::Database;
+
+use crate::support::{DEFERRED, GatedDisk, Point, expect_soon, session, within_patience};
+
+fn deferred(db: &Database) -> Database {
+    db.with_durability(DEFERRED)
+}
+
+#[test]
+fn a_stalled_sync_of_the_journal_blocks_no_reader_and_no_deferred_writer_of_the_session() {
+    let disk = GatedDisk::new(1);
+    let db = disk.open();
+    let visitor = db.create_session();
+    visitor.set("user", "ada").unwrap();
+    let settled = db.create_session();
+    settled.set("user", "grace").unwrap();
+    let id = visitor.id();
+    std::thread::scope(|scope| {
+        let gate = disk.close(Point::Sync, "journal/");
+        let stalled = scope.spawn(|| visitor.set("user", "eve"));
+        gate.wait_for_somebody();
+        within_patience("work beside a stalled sync", || {
+            let quick = session(&deferred(&db), &id);
+            assert_eq!(quick.get("user").unwrap(), Some("eve".to_owned()));
+            quick.set("cart", &1).unwrap();
+            assert_eq!(quick.pop("cart").unwrap(), Some(1));
+            quick.transaction(|tx| tx.set("a", &1)).unwrap();
+            assert_eq!(quick.len().unwrap(), 2);
+            let mut moving = session(&deferred(&db), &id);
+            moving.cycle_id().unwrap();
+            moving.flush().unwrap();
+            // What is on disk already is seen at once, by anybody.
+            assert_eq!(settled.get("user").unwrap(), Some("grace".to_owned()));
+        });
+        assert!(
+            !stalled.is_finished(),
+            "an immediate write waits for the sync"
+        );
+        drop(gate);
+        stalled.join().unwrap().unwrap();
+    });
+    db.verify().unwrap();
+}
+
+#[test]
+fn a_stalled_sync_of_the_segments_blocks_neither_readers_nor_writers() {
+    for point in [Point::Sync, Point::SyncDirectory, Point::Create] {
+        let disk = GatedDisk::new(2);
+        let db = disk.open();
+        let visitor = db.create_session();
+        for number in 0..100 {
+            let key = format!("key-{number:03}");
+            visitor.set(&key, &"x".repeat(200)).unwrap();
+        }
+        std::thread::scope(|scope| {
+            let gate = disk.close(point, "segments");
+            let checkpoint = scope.spawn(|| db.checkpoint());
+            gate.wait_for_somebody();
+            within_patience("work beside a stalled checkpoint", || {
+                let handle = session(&db, &visitor.id());
+                assert_eq!(handle.len().unwrap(), 100);
+                handle.set("key-000", "new").unwrap();
+                handle.delete("key-001").unwrap();
+                assert_eq!(handle.get("key-000").unwrap(), Some("new".to_owned()));
+                let mut other = db.create_session();
+                other.set("user", "ada").unwrap();
+                other.flush().unwrap();
+            });
+            assert!(!checkpoint.is_finished(), "{point:?}");
+            drop(gate);
+            checkpoint.join().unwrap().unwrap();
+        });
+        assert_eq!(visitor.get("key-000").unwrap(), Some("new".to_owned()));
+        assert_eq!(visitor.len().unwrap(), 99);
+        db.verify().unwrap();
+    }
+}
+
+#[test]
+fn a_stalled_allocation_blocks_no_reader_of_the_session_whose_writer_waits_for_it() {
+    let disk = GatedDisk::new(3);
+    let db = deferred(&disk.open());
+    let visitor = db.create_session();
+    visitor.set("user", "ada").unwrap();
+    let (sender, progress) = channel();
+    std::thread::scope(|scope| {
+        let gate = disk.close(Point::Create, "journal/");
+        let writer = session(&db, &visitor.id());
+        let stalled = scope.spawn(move || {
+            // More than a journal file holds.
+            for number in 0..30 {
+                writer.set("large", &"x".repeat(4 << 10)).unwrap();
+                sender.send(number).unwrap();
+            }
+        });
+        gate.wait_for_somebody();
+        let visitor = &visitor;
+        within_patience("reads beside a stalled allocation", move || {
+            // Until the writer stands still: the file it has holds fifteen.
+            for _ in 0..10 {
+                expect_soon("the writer uses the file it has", &progress);
+            }
+            for _ in 0..100 {
+                assert_eq!(visitor.get("user").unwrap(), Some("ada".to_owned()));
+                assert!(visitor.get::<String>("large").unwrap().is_some());
+            }
+        });
+        assert!(!stalled.is_finished(), "there was no space for all of it");
+        drop(gate);
+        stalled.join().unwrap();
+    });
+    db.verify().unwrap();
+}
+
+#[test]
+fn whoever_waits_for_journal_space_holds_no_lock_of_its_session() {
+    let disk = GatedDisk::new(4);
+    let db = deferred(&disk.open());
+    let visitor = db.create_session();
+    visitor.set("user", "ada").unwrap();
+    std::thread::scope(|scope| {
+        let gate = disk.close(Point::Create, "journal/");
+        let writer = session(&db, &visitor.id());
+        // Together more than a file holds, so the second one has to wait.
+        let stalled = scope.spawn(move || {
+            writer.set("large", &"x".repeat(40 << 10))?;
+            writer.set("large", &"y".repeat(40 << 10))
+        });
+        gate.wait_for_somebody();
+        within_patience("small writes beside a waiting large one", || {
+            while visitor.get::<String>("large").unwrap().is_none() {
+                std::thread::yield_now();
+            }
+            for number in 0..20 {
+                visitor.set("small", &number).unwrap();
+            }
+            visitor.delete("small").unwrap();
+        });
+        assert!(!stalled.is_finished());
+        drop(gate);
+        stalled.join().unwrap().unwrap();
+    });
+    let large: Option<String> = visitor.get("large").unwrap();
+    assert!(large.is_some_and(|large| large.starts_with('y')));
+    db.verify().unwrap();
+}
