@@ -59,6 +59,10 @@ fn replace_file(disk: &dyn Disk, temporary: &str, name: &str, bytes: &[u8]) -> R
 pub(super) fn read_or_create_current(disk: &dyn Disk) -> Result<Current> {
     let path = disk.root().join(CURRENT);
     if let Some(bytes) = read_file(disk, CURRENT)? {
+        // A creation that was killed may have left the name in the page cache
+        // only (14).
+        disk.sync_directory(root())
+            .map_err(|error| Error::io("sync", disk.root(), error))?;
         return Current::decode(&bytes).map_err(|malformed| match malformed {
             Malformed::Version(found) => Error::Version {
                 path,

@@ -74,11 +74,12 @@ impl Segments {
                 broken: false,
             }),
         };
+        // What the page cache shows may not be on disk, names included (14).
+        segments.sync_directory()?;
         let numbers = segments.numbers()?;
         let mut found = None;
         for number in numbers.iter().rev() {
             let file = segments.file(*number)?;
-            // What the page cache shows may not be on disk (14).
             file.sync_all()
                 .map_err(|error| Error::failed_sync(&segments.path(*number), error))?;
             found = scan::last_footer(&segments, *number)?;
