@@ -24,7 +24,7 @@ fn refuses(disk: &SimulatedDisk, what: &str) {
         .iter()
         .map(|path| disk.read_file(path))
         .collect();
-    let error = open(disk).expect_err(what);
+    let error = open(disk).err().expect(what);
     assert!(matches!(error, Error::Corrupted { .. }), "{what}: {error}");
     let mut files = disk.files();
     files.retain(|path| path != "LOCK");
@@ -40,11 +40,14 @@ fn without_current_every_single_file_with_a_frame_makes_open_refuse() {
         if !path.starts_with("journal/") && !path.starts_with("segments/") {
             continue;
         }
+        let bytes = disk.read_file(&path).unwrap();
+        if bytes.iter().all(|byte| *byte == 0) {
+            // Allocated ahead: it holds nothing.
+            continue;
+        }
         seen += 1;
         let alone = simulated(2);
-        alone
-            .write_file(&path, &disk.read_file(&path).unwrap())
-            .unwrap();
+        alone.write_file(&path, &bytes).unwrap();
         refuses(&alone, &path);
     }
     assert!(seen >= 2, "a journal and a segment were looked at");
@@ -58,7 +61,7 @@ fn a_damaged_current_makes_open_refuse_wherever_it_is_damaged() {
         let mut damaged = whole.clone();
         damaged[offset] ^= 1;
         disk.write_file("CURRENT", &damaged).unwrap();
-        let error = open(&disk).expect_err("CURRENT is damaged");
+        let error = open(&disk).err().expect("CURRENT is damaged");
         assert!(
             matches!(error, Error::Corrupted { .. } | Error::Version { .. }),
             "byte {offset}: {error}"
@@ -66,7 +69,7 @@ fn a_damaged_current_makes_open_refuse_wherever_it_is_damaged() {
     }
     for length in 0..whole.len() {
         disk.write_file("CURRENT", &whole[..length]).unwrap();
-        let error = open(&disk).expect_err("CURRENT is cut off");
+        let error = open(&disk).err().expect("CURRENT is cut off");
         assert!(
             matches!(error, Error::Corrupted { .. } | Error::Version { .. }),
             "{length} bytes: {error}"

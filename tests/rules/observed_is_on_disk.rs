@@ -68,12 +68,12 @@ const CASES: &[Case] = &[
     },
     Case {
         name: "the absence of a flushed session",
-        change: |visitor| drop(visitor.flush().unwrap()),
+        change: |visitor| assert_ne!(visitor.id(), visitor.flush().unwrap()),
         look: |db, id| format!("{:?}", db.open_session(id).unwrap().is_none()),
     },
     Case {
         name: "the absence of an ID that was cycled",
-        change: |visitor| drop(visitor.cycle_id().unwrap()),
+        change: |visitor| assert_ne!(visitor.id(), visitor.cycle_id().unwrap()),
         look: |db, id| format!("{:?}", db.open_session(id).unwrap().is_none()),
     },
 ];

@@ -30,7 +30,7 @@ fn restore(disk: &SimulatedDisk, older: &[(String, Vec<u8>)]) {
 fn refuses(disk: &SimulatedDisk, what: &str) {
     for index in [IndexFate::Kept, IndexFate::Lost] {
         let copy = disk.crash(Crash::KeepAll, index).unwrap();
-        let error = open(&copy).expect_err(what);
+        let error = open(&copy).err().expect(what);
         assert!(matches!(error, Error::Corrupted { .. }), "{what}: {error}");
     }
 }
