@@ -37,7 +37,7 @@ fn each_file_may_be_missing() {
     assert!(names >= 2, "sled has more than one file");
     for number in 0..names {
         spoil("a file is missing", |index| {
-            fs::remove_file(&files(index)[number]).unwrap()
+            fs::remove_file(&files(index)[number]).unwrap();
         });
     }
 }

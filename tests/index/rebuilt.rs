@@ -93,7 +93,7 @@ fn a_rebuild_of_thousands_of_sessions_gives_the_same_contents() {
         assert!(db.open_session(id).unwrap().is_none());
     }
     assert_eq!(db.verify().unwrap(), verified);
-    assert_eq!(verified.sessions as usize, alive.len());
+    assert_eq!(verified.sessions, alive.len() as u64);
     // What was rebuilt is gone on with.
     for id in &alive[..50] {
         let session = db.open_session(id).unwrap().unwrap();

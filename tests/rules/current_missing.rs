@@ -3,7 +3,7 @@
 
 use sessiondb::{Crash, Error, IndexFate, SimulatedDisk};
 
-use crate::support::{open, session, simulated};
+use crate::support::{open, refusal, session, simulated};
 
 /// A closed database with frames in its journal and its segments.
 fn closed() -> SimulatedDisk {
@@ -24,7 +24,7 @@ fn refuses(disk: &SimulatedDisk, what: &str) {
         .iter()
         .map(|path| disk.read_file(path))
         .collect();
-    let error = open(disk).err().expect(what);
+    let error = refusal(open(disk), what);
     assert!(matches!(error, Error::Corrupted { .. }), "{what}: {error}");
     let mut files = disk.files();
     files.retain(|path| path != "LOCK");
@@ -61,7 +61,7 @@ fn a_damaged_current_makes_open_refuse_wherever_it_is_damaged() {
         let mut damaged = whole.clone();
         damaged[offset] ^= 1;
         disk.write_file("CURRENT", &damaged).unwrap();
-        let error = open(&disk).err().expect("CURRENT is damaged");
+        let error = refusal(open(&disk), "CURRENT is damaged");
         assert!(
             matches!(error, Error::Corrupted { .. } | Error::Version { .. }),
             "byte {offset}: {error}"
@@ -69,7 +69,7 @@ fn a_damaged_current_makes_open_refuse_wherever_it_is_damaged() {
     }
     for length in 0..whole.len() {
         disk.write_file("CURRENT", &whole[..length]).unwrap();
-        let error = open(&disk).err().expect("CURRENT is cut off");
+        let error = refusal(open(&disk), "CURRENT is cut off");
         assert!(
             matches!(error, Error::Corrupted { .. } | Error::Version { .. }),
             "{length} bytes: {error}"

@@ -4,7 +4,7 @@
 
 use sessiondb::{Crash, Database, Error, IndexFate, SessionId, SimulatedDisk};
 
-use crate::support::{cut, flip, open, places, session, simulated};
+use crate::support::{cut, flip, open, places, refusal, session, simulated};
 
 /// Marks that can be found in the raw bytes.
 const OLD: &str = "the older version of the value";
@@ -169,7 +169,7 @@ fn damage_that_no_footer_attributes_makes_open_refuse() {
     let before = disk.read_file("segments/000001.seg").unwrap();
     for index in [IndexFate::Lost, IndexFate::Kept] {
         let copy = disk.crash(Crash::KeepAll, index).unwrap();
-        let error = open(&copy).err().expect("a footer is damaged");
+        let error = refusal(open(&copy), "a footer is damaged");
         assert!(
             matches!(error, Error::Corrupted { .. }),
             "{index:?}: {error}"

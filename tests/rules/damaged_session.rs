@@ -30,25 +30,27 @@ fn settled(with_pages: bool) -> (SimulatedDisk, SessionId, SessionId) {
     let disk = cut(db, &disk, Crash::KeepNothing, IndexFate::Kept);
     let found = places(&disk, MARK.as_bytes());
     assert_eq!(found.len(), 1);
-    flip(&disk, &found[0].0, found[0].1);
+    for (path, offset) in found {
+        flip(&disk, &path, offset);
+    }
     (disk, ids.0, ids.1)
 }
 
-fn is_corrupted<T>(outcome: Result<T, Error>) -> bool {
+fn is_corrupted<T>(outcome: &Result<T, Error>) -> bool {
     matches!(outcome, Err(Error::Corrupted { .. }))
 }
 
 fn assert_corrupted(handle: &Session, what: &str) {
-    assert!(is_corrupted(handle.get::<String>("value")), "{what}: get");
+    assert!(is_corrupted(&handle.get::<String>("value")), "{what}: get");
     assert!(
-        is_corrupted(handle.get::<i32>("new")),
+        is_corrupted(&handle.get::<i32>("new")),
         "{what}: get of a new key"
     );
-    assert!(is_corrupted(handle.set("new", &2)), "{what}: set");
-    assert!(is_corrupted(handle.pop::<i32>("new")), "{what}: pop");
-    assert!(is_corrupted(handle.delete("new")), "{what}: delete");
-    assert!(is_corrupted(handle.clear()), "{what}: clear");
-    assert!(is_corrupted(handle.len()), "{what}: len");
+    assert!(is_corrupted(&handle.set("new", &2)), "{what}: set");
+    assert!(is_corrupted(&handle.pop::<i32>("new")), "{what}: pop");
+    assert!(is_corrupted(&handle.delete("new")), "{what}: delete");
+    assert!(is_corrupted(&handle.clear()), "{what}: clear");
+    assert!(is_corrupted(&handle.len()), "{what}: len");
 }
 
 fn others_go_on(db: &Database, other: &SessionId, round: i32) {
@@ -72,9 +74,6 @@ fn a_damaged_session_that_is_written_to_does_not_stop_the_others() {
         handle.set("value", "another value").unwrap();
         handle.set("vanishing", &1).unwrap();
         others_go_on(&db, &other, 1);
-        if with_pages && handle.get::<String>("value").is_ok() {
-            panic!("{what}: the page cannot have been merged");
-        }
         assert_corrupted(&handle, &what);
         others_go_on(&db, &other, 2);
         drop(handle);

@@ -102,12 +102,12 @@ fn whoever_waits_for_an_allocation_holds_no_lock_of_its_session() {
         visitor.set("user", "ada").unwrap();
         let (sender, progress) = channel();
         // More than two journal files hold.
-        let writes = (192 << 10) / bytes;
+        let count = (192 << 10) / bytes;
         std::thread::scope(|scope| {
             let gate = disk.close(Point::Create, "journal/");
             let writer = session(&db, &visitor.id());
             let stalled = scope.spawn(move || {
-                for number in 0..writes {
+                for number in 0..count {
                     writer.set("large", &"x".repeat(bytes)).unwrap();
                     sender.send(number).unwrap();
                 }
@@ -128,7 +128,7 @@ fn whoever_waits_for_an_allocation_holds_no_lock_of_its_session() {
                     visitor.delete("small").unwrap();
                 }
             });
-            assert!(last + 1 < writes && !stalled.is_finished());
+            assert!(last + 1 < count && !stalled.is_finished());
             drop(gate);
             stalled.join().unwrap();
         });

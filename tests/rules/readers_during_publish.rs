@@ -26,12 +26,12 @@ fn write_round(visitor: &Session, round: u64) {
     for part in 0..KEYS / 200 {
         let written = visitor.transaction(|tx| {
             for number in part * 200..(part + 1) * 200 {
-                if round % 3 != 2 || number % 2 == 0 {
+                if round % 3 != 2 || number.is_multiple_of(2) {
                     tx.set(&stable(number), &value(round))?;
                 }
                 for between in 0..3 {
                     let key = format!("{}-{between}", stable(number));
-                    if round % 2 == 0 {
+                    if round.is_multiple_of(2) {
                         tx.set(&key, &value(round))?;
                     } else {
                         tx.discard(&key)?;

@@ -4,7 +4,7 @@
 
 use sessiondb::{Crash, Error, IndexFate, SimulatedDisk};
 
-use crate::support::{cut, open, session, simulated};
+use crate::support::{cut, open, refusal, session, simulated};
 
 fn segments(disk: &SimulatedDisk) -> Vec<(String, Vec<u8>)> {
     let paths = disk.files().into_iter();
@@ -30,7 +30,7 @@ fn restore(disk: &SimulatedDisk, older: &[(String, Vec<u8>)]) {
 fn refuses(disk: &SimulatedDisk, what: &str) {
     for index in [IndexFate::Kept, IndexFate::Lost] {
         let copy = disk.crash(Crash::KeepAll, index).unwrap();
-        let error = open(&copy).err().expect(what);
+        let error = refusal(open(&copy), what);
         assert!(matches!(error, Error::Corrupted { .. }), "{what}: {error}");
     }
 }

@@ -9,8 +9,8 @@ use std::time::{Duration, Instant};
 
 use parking_lot::{Condvar, Mutex};
 use sessiondb::{
-    Builder, Crash, Database, Disk, DiskFile, DiskLock, Durability, IndexFate, Result, Session,
-    SessionId, SimulatedDisk,
+    Builder, Crash, Database, Disk, DiskFile, DiskLock, Durability, Error, IndexFate, Result,
+    Session, SessionId, SimulatedDisk,
 };
 use tempfile::TempDir;
 
@@ -49,6 +49,15 @@ pub(crate) fn cut(
     disk.power_off();
     drop(db);
     disk.crash(how, index).expect("a copy of the index")
+}
+
+/// The error of an open that has to fail. An open database prints a great
+/// deal, so it is not part of the message.
+pub(crate) fn refusal(outcome: Result<Database>, what: &str) -> Error {
+    match outcome {
+        Ok(_) => panic!("{what}: it was opened"),
+        Err(error) => error,
+    }
 }
 
 pub(crate) fn session(db: &Database, id: &SessionId) -> Session {
