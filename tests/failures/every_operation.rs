@@ -1,0 +1,128 @@
+//! A fixed workload in which every operation of the disk fails once, in every
+//! way. What was acknowledged is there afterwards, and of what failed all or
+//! nothing.
+
+use std::sync::Arc;
+
+use sessiondb::{Crash, Database, Fault, FaultEffect, IndexFate, Operation, SimulatedDisk};
+
+use crate::recorder::Recorder;
+use crate::support::{builder, disk, fault, is_failure, open, without_hanging};
+use crate::workload::Workload;
+
+fn effects(operation: Operation) -> &'static [FaultEffect] {
+    match operation {
+        Operation::Write => &[FaultEffect::Refuse, FaultEffect::ShortWrite],
+        Operation::SyncData | Operation::SyncAll => &[FaultEffect::Refuse, FaultEffect::LosePages],
+        _ => &[FaultEffect::Refuse],
+    }
+}
+
+/// What a machine that goes on leaves of the files, one that loses its power,
+/// and one that loses it in the middle of writing.
+fn aftermaths(seed: u64) -> [Option<Crash>; 3] {
+    [None, Some(Crash::KeepNothing), Some(Crash::Random(seed))]
+}
+
+fn after(disk: &SimulatedDisk, how: Option<Crash>) -> SimulatedDisk {
+    match how {
+        None => disk.clone(),
+        Some(how) => disk.crash(how, IndexFate::Kept).unwrap(),
+    }
+}
+
+fn reopen(disk: &SimulatedDisk, context: &str) -> Database {
+    open(disk).unwrap_or_else(|error| panic!("{context}: {error}"))
+}
+
+/// One run per place at which the operation happens, until there are no more.
+fn fail_each(operation: Operation) {
+    for effect in effects(operation) {
+        let mut struck = 0;
+        for nth in 0.. {
+            assert!(nth < 1000, "{operation:?} never comes to an end");
+            if !fail_once(operation, *effect, nth) {
+                break;
+            }
+            struck += 1;
+        }
+        assert!(struck > 0, "{operation:?} {effect:?} never happened");
+    }
+}
+
+/// Whether the workload got as far as the fault.
+fn fail_once(operation: Operation, effect: FaultEffect, nth: u64) -> bool {
+    let mut struck = false;
+    for how in aftermaths(nth) {
+        let context = format!("{operation:?} number {nth}, {effect:?}, then {how:?}");
+        let disk = disk(nth);
+        disk.inject(Fault {
+            after: nth,
+            ..fault(operation, "", effect)
+        });
+        let recorder = Recorder::new(&disk);
+        let workload = run(&recorder, &context);
+        struck |= recorder.met_a_fault();
+        disk.clear_faults();
+        let survivor = after(&disk, how);
+        let again = reopen(&survivor, &context);
+        let Some(workload) = workload else {
+            let (fresh, outcome) = Workload::run(&again);
+            outcome.unwrap_or_else(|error| panic!("{context}: {error}"));
+            fresh.place(&again, &context);
+            continue;
+        };
+        let place = workload.place(&again, &context);
+        // What a failed sync dropped from the page cache's list of dirty pages
+        // is shown until the power goes, by any opening: no sync brings it back.
+        if how.is_none() && effect != FaultEffect::LosePages {
+            stays(&survivor, &workload, place, &context);
+        }
+    }
+    struck
+}
+
+/// Runs the workload; none where the opening failed already.
+fn run(recorder: &Recorder, context: &str) -> Option<Workload> {
+    let opened = builder().open_on(Arc::new(recorder.clone()));
+    let database = opened.ok()?;
+    let (workload, outcome) = Workload::run(&database);
+    if let Err(error) = &outcome {
+        assert!(is_failure(error), "{context}: {error}");
+        assert!(recorder.met_a_fault(), "{context}: {error}");
+    }
+    let _ = database.close();
+    Some(workload)
+}
+
+/// What was shown once survives a power cut.
+fn stays(disk: &SimulatedDisk, workload: &Workload, place: usize, context: &str) {
+    let survivor = disk.crash(Crash::KeepNothing, IndexFate::Kept).unwrap();
+    let context = format!("{context}, then the power is cut");
+    let again = reopen(&survivor, &context);
+    assert_eq!(workload.place(&again, &context), place, "{context}");
+}
+
+macro_rules! each {
+    ($($name:ident: $operation:ident),* $(,)?) => {
+        $(
+            #[test]
+            fn $name() {
+                without_hanging(|| fail_each(Operation::$operation));
+            }
+        )*
+    };
+}
+
+each! {
+    every_write_may_fail: Write,
+    every_sync_of_data_may_fail: SyncData,
+    every_sync_of_a_file_may_fail: SyncAll,
+    every_sync_of_a_directory_may_fail: SyncDirectory,
+    every_creation_may_fail: Create,
+    every_opening_of_a_file_may_fail: Open,
+    every_read_may_fail: Read,
+    every_listing_may_fail: List,
+    every_rename_may_fail: Rename,
+    every_removal_may_fail: Remove,
+}

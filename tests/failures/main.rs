@@ -1,0 +1,12 @@
+//! The failure policy: what a failed operation of the disk stops, what it
+//! leaves, and what works again.
+#![expect(clippy::unwrap_used, clippy::panic, reason = "tests")]
+
+mod background_trouble;
+mod every_operation;
+mod full_disk;
+mod openings;
+mod poisoning;
+mod recorder;
+mod support;
+mod workload;
