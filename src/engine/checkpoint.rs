@@ -105,17 +105,22 @@ impl Engine {
         outcome
     }
 
+    /// Finishes what an earlier attempt froze, and then all that changed since.
     fn checkpoint_locked(&self, checkpointer: &mut Checkpointer) -> Result<()> {
-        let mut pending = match checkpointer.pending.take() {
-            Some(pending) => pending,
-            None => Pending {
-                freeze: self.freeze_now(),
-                plan: None,
-            },
+        if let Some(pending) = checkpointer.pending.take() {
+            self.finish_pending(checkpointer, pending)?;
+        }
+        let pending = Pending {
+            freeze: self.freeze_now(),
+            plan: None,
         };
         if pending.freeze.dirty.cells.is_empty() {
             return Ok(());
         }
+        self.finish_pending(checkpointer, pending)
+    }
+
+    fn finish_pending(&self, checkpointer: &mut Checkpointer, mut pending: Pending) -> Result<()> {
         let outcome = self.advance(checkpointer, &mut pending);
         if outcome.is_err() {
             // The frozen layers stay readable.

@@ -2,8 +2,9 @@
 //! path, so that a commit overwrites and its sync changes no metadata.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
-use parking_lot::MutexGuard;
+use parking_lot::{Mutex, MutexGuard};
 
 use super::writer::{Shared, Slot, Tail};
 use crate::disk::DiskFile;
@@ -15,6 +16,32 @@ use crate::format::identity::JournalNumber;
 const STEP: u64 = 1 << 20;
 /// Files kept for another use.
 const SPARES: usize = 2;
+
+/// Which file the allocator is syncing. A sync that fails may take the failure
+/// of a frame's write upon itself, and let the frame's own sync succeed.
+#[derive(Debug, Default)]
+pub(super) struct Filling {
+    number: AtomicU64,
+    lock: Mutex<()>,
+}
+
+impl Filling {
+    /// Syncs, and poisons where that fails, before anybody passes `wait`.
+    fn during<T>(&self, number: JournalNumber, sync: impl FnOnce() -> T) -> T {
+        let _guard = self.lock.lock();
+        self.number.store(number.0, Ordering::SeqCst);
+        let outcome = sync();
+        self.number.store(0, Ordering::SeqCst);
+        outcome
+    }
+
+    /// Waits until no sync of this file is under way: its failure is known then.
+    pub(super) fn wait(&self, number: JournalNumber) {
+        if self.number.load(Ordering::SeqCst) == number.0 {
+            drop(self.lock.lock());
+        }
+    }
+}
 
 /// How much of the first file is filled before the first append.
 pub(super) fn first_step(segment_bytes: u64) -> u64 {
@@ -111,7 +138,13 @@ fn extend(shared: &Shared, target: u64) -> Result<()> {
     }
     let next = match next {
         Some(next) => next,
-        None => begin_next(shared)?,
+        None => {
+            let next = begin_next(shared)?;
+            // Kept also when it cannot be filled now: the next attempt goes on
+            // with it, rather than with one more file.
+            shared.tail.lock().next = Some(next.clone());
+            next
+        }
     };
     let end = fill(shared, &next, size)?;
     let mut tail = shared.tail.lock();
@@ -138,9 +171,14 @@ fn fill(shared: &Shared, slot: &Slot, size: u64) -> Result<u64> {
         // A sync that fails here has lost zeros and nothing else, but it may
         // have been told of a frame's failure: also where it says that the
         // disk is full, it is not repeated.
-        slot.file
-            .sync_data()
-            .map_err(|error| Error::failed_sync(&path, error))?;
+        shared.filling.during(slot.number, || {
+            let synced = slot.file.sync_data();
+            synced.map_err(|error| {
+                let error = Error::failed_sync(&path, error);
+                shared.poison.set(&error);
+                error
+            })
+        })?;
     }
     Ok(end)
 }

@@ -106,11 +106,13 @@ pub(super) fn wait(shared: &Shared, through: Sequence) -> Result<()> {
         if commit.synced() >= through {
             return Ok(());
         }
-        shared.poison.check()?;
         let mut queue = commit.queue.lock();
         if commit.synced() >= through {
             return Ok(());
         }
+        // Under the lock: a leader that fails poisons before it makes way, and
+        // its successor must not sync what that has lost.
+        shared.poison.check()?;
         if !queue.leading {
             queue.leading = true;
             drop(queue);
@@ -130,15 +132,32 @@ pub(super) fn wait(shared: &Shared, through: Sequence) -> Result<()> {
     }
 }
 
+/// Makes way when the leader did not get to its end.
+struct Abdication<'s>(&'s Shared);
+
+impl Drop for Abdication<'_> {
+    fn drop(&mut self) {
+        if thread::panicking() {
+            let cause = "a thread panicked while it wrote the journal".into();
+            abdicate(self.0, &Error::Poisoned { cause });
+        }
+    }
+}
+
+fn abdicate(shared: &Shared, cause: &Error) {
+    shared.poison.set(cause);
+    shared.commit.queue.lock().leading = false;
+    shared.commit.wake_all();
+    shared.allocated.notify_all();
+}
+
 /// Syncs once, wakes those it served, and hands over to one that it did not.
 fn lead(shared: &Shared) {
     let commit = &shared.commit;
+    let _abdication = Abdication(shared);
     gather(shared);
     if let Err(error) = sync_pending(shared) {
-        shared.poison.set(&error);
-        commit.queue.lock().leading = false;
-        commit.wake_all();
-        shared.allocated.notify_all();
+        abdicate(shared, &error);
         return;
     }
     let synced = commit.synced();
@@ -192,6 +211,8 @@ fn sync_pending(shared: &Shared) -> Result<()> {
                 .file
                 .sync_data()
                 .map_err(|error| Error::failed_sync(&path(), error))?;
+            shared.filling.wait(chunk.number);
+            shared.poison.check()?;
         }
     }
     shared.commit.synced.fetch_max(through.0, Ordering::AcqRel);

@@ -103,6 +103,7 @@ pub(super) struct Shared {
     pub(super) allocated: Condvar,
     pub(super) commit: Commit,
     pub(super) poison: Poison,
+    pub(super) filling: allocator::Filling,
 }
 
 /// The journal, open for appending.
@@ -163,6 +164,15 @@ impl Shared {
             tail.reserved = tail.reserved.saturating_add(bytes);
         }
         fits
+    }
+
+    /// From now on everybody is refused, and nobody waits.
+    fn stop_writing(&self, cause: &Error) {
+        self.poison.set(cause);
+        // Who is between its look at the poison and its sleep holds the lock.
+        drop(self.tail.lock());
+        self.allocated.notify_all();
+        self.commit.wake_all();
     }
 
     fn reserve(&self, bytes: u64) -> Result<()> {
@@ -258,6 +268,7 @@ impl Journal {
             allocated: Condvar::new(),
             commit: Commit::new(recovered.last),
             poison: Poison::default(),
+            filling: allocator::Filling::default(),
         });
         let threads = vec![
             spawn("sessiondb-allocate", &shared, allocator::run)?,
@@ -435,9 +446,7 @@ impl Journal {
 
     /// Stops all writing.
     pub(crate) fn poison(&self, cause: &Error) {
-        self.shared.poison.set(cause);
-        self.shared.allocated.notify_all();
-        self.shared.commit.wake_all();
+        self.shared.stop_writing(cause);
     }
 
     /// An error once poisoned.
@@ -505,11 +514,25 @@ impl Drop for Journal {
     }
 }
 
+/// A panic of one of the threads must not disappear silently: nobody would do
+/// what others wait for.
+struct Alarm(Arc<Shared>);
+
+impl Drop for Alarm {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            self.0.stop_writing(&Error::Poisoned {
+                cause: "a thread of the journal panicked".into(),
+            });
+        }
+    }
+}
+
 fn spawn(name: &str, shared: &Arc<Shared>, body: fn(&Shared)) -> Result<JoinHandle<()>> {
-    let thread_shared = Arc::clone(shared);
+    let alarm = Alarm(Arc::clone(shared));
     std::thread::Builder::new()
         .name(name.into())
-        .spawn(move || body(&thread_shared))
+        .spawn(move || body(&alarm.0))
         .map_err(|error| Error::io("start a thread for", shared.options.disk.root(), error))
 }
 
