@@ -12,6 +12,7 @@ mod commit;
 mod files;
 mod poison;
 mod reader;
+mod unproven;
 mod writer;
 
 #[cfg(test)]

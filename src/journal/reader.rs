@@ -13,6 +13,7 @@ use crate::format::identity::{Batch, JournalNumber, Sequence};
 use crate::format::journal_frame::{self, JournalFrame, Place};
 
 use super::files::JournalOptions;
+use super::unproven::Unproven;
 
 /// Further ahead of the expected sequence than this no frame can be.
 const SEQUENCE_WINDOW: u64 = 1 << 32;
@@ -68,10 +69,12 @@ pub(crate) fn recover(
         chain: &chain,
         expected: Sequence(0),
         first_live: None,
+        unproven: Unproven::default(),
         recovered: &mut recovered,
     };
     walk.run()?;
     let first_live = walk.first_live;
+    let unproven = walk.unproven;
     if recovered.declaration.batch > last_batch {
         let path = options.path(recovered.highest);
         return Err(Error::corrupted(
@@ -83,6 +86,7 @@ pub(crate) fn recover(
             ),
         ));
     }
+    unproven.write_again(options)?;
     recovered.settle(numbers, first_live, after, last_batch);
     Ok(recovered)
 }
@@ -176,6 +180,7 @@ struct Walk<'w> {
     expected: Sequence,
     /// The first file with a change that no batch has.
     first_live: Option<JournalNumber>,
+    unproven: Unproven,
     recovered: &'w mut Recovered,
 }
 
@@ -212,6 +217,9 @@ impl Walk<'_> {
         let cut = next
             .and_then(|next| next.header.previous)
             .map_or(u64::MAX, |(_, end)| end);
+        self.unproven.prove(file.header.synced_through);
+        self.unproven
+            .note(file.header.first, file.number, 0, JOURNAL_HEADER_BYTES);
         let mut offset = JOURNAL_HEADER_BYTES;
         while (offset as u64) < cut {
             let Some(frame) = self.frame(file.number, &bytes, offset) else {
@@ -254,6 +262,9 @@ impl Walk<'_> {
             }
             (self.apply)(frame.sequence, payload)?;
         }
+        self.unproven.prove(frame.synced_through);
+        self.unproven
+            .note(frame.sequence, number, offset, frame.size);
         self.expected = self.expected.next();
         Ok(())
     }

@@ -88,6 +88,7 @@ impl Segments {
             }
         }
         if let Some((location, footer)) = &found {
+            segments.write_footer_again(*location)?;
             *segments.tail.lock() = Tail {
                 segment: location.segment,
                 offset: end_of(*location),
@@ -97,6 +98,22 @@ impl Segments {
             };
         }
         Ok((segments, found))
+    }
+
+    /// After a sync that failed, the system may show bytes that it will never
+    /// write, whatever is synced later. Of all that is committed only the last
+    /// footer can be of that kind: before it was written its frames were on
+    /// disk, and nothing is written behind it before it is (14).
+    fn write_footer_again(&self, footer: Location) -> Result<()> {
+        let path = self.path(footer.segment);
+        let file = self.file(footer.segment)?;
+        let mut bytes = vec![0; footer.length as usize];
+        file.read_exact_at(&mut bytes, footer.offset.into())
+            .map_err(|error| Error::io("read", &path, error))?;
+        file.write_all_at(&bytes, footer.offset.into())
+            .map_err(|error| Error::io("write", &path, error))?;
+        file.sync_all()
+            .map_err(|error| Error::failed_sync(&path, error))
     }
 
     /// The numbers of the files there are, ascending.

@@ -43,6 +43,8 @@ pub(crate) struct BatchWriter {
     created: bool,
     entries: Vec<FooterEntry>,
     finished: bool,
+    /// No other sync may be tried, so nothing can be cut off either.
+    sync_failed: bool,
 }
 
 impl Segments {
@@ -66,6 +68,7 @@ impl Segments {
             created: false,
             entries: Vec::new(),
             finished: false,
+            sync_failed: false,
         };
         if tail.offset == 0 {
             writer.create()?;
@@ -275,6 +278,12 @@ impl BatchWriter {
     }
 
     fn sync_files(&mut self) -> Result<()> {
+        let outcome = self.try_sync_files();
+        self.sync_failed |= outcome.is_err();
+        outcome
+    }
+
+    fn try_sync_files(&mut self) -> Result<()> {
         while let Some((number, file)) = self.unsynced.pop_first() {
             file.sync_all()
                 .map_err(|error| Error::failed_sync(&self.segments.path(number), error))?;
@@ -290,6 +299,10 @@ impl BatchWriter {
 impl Drop for BatchWriter {
     fn drop(&mut self) {
         if self.finished {
+            return;
+        }
+        if self.sync_failed {
+            self.segments.tail.lock().broken = true;
             return;
         }
         let outcome = self.segments.cut_uncommitted();
