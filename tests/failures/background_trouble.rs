@@ -91,8 +91,8 @@ fn a_panic_while_the_journal_is_extended_reaches_the_writers() {
     without_hanging(|| {
         let disk = disk(4);
         let recorder = Recorder::new(&disk);
-        let database = busy(&recorder);
-        recorder.panic_at("000004.log");
+        let database = builder().open_on(Arc::new(recorder.clone())).unwrap();
+        recorder.panic_in("sessiondb-allocate", "000004.log");
         for error in write_until_refused(&database) {
             assert!(matches!(error, Error::Poisoned { .. }), "{error}");
         }

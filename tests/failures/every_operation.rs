@@ -73,9 +73,7 @@ fn fail_once(operation: Operation, effect: FaultEffect, nth: u64) -> bool {
             continue;
         };
         let place = workload.place(&again, &context);
-        // What a failed sync dropped from the page cache's list of dirty pages
-        // is shown until the power goes, by any opening: no sync brings it back.
-        if how.is_none() && effect != FaultEffect::LosePages {
+        if how.is_none() {
             stays(&survivor, &workload, place, &context);
         }
     }

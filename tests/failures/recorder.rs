@@ -18,8 +18,8 @@ pub(crate) struct Asked {
 #[derive(Debug, Default)]
 struct Log {
     asked: Vec<Asked>,
-    /// A write to a path with this part panics.
-    panic_at: Option<&'static str>,
+    /// A write to a path with this part panics, by a thread of this name.
+    panic_at: Option<(&'static str, Option<&'static str>)>,
 }
 
 /// The disk; clones share the log.
@@ -49,7 +49,12 @@ impl Recorder {
 
     /// The next write to such a path panics, once.
     pub(crate) fn panic_at(&self, path: &'static str) {
-        self.log.lock().unwrap().panic_at = Some(path);
+        self.log.lock().unwrap().panic_at = Some((path, None));
+    }
+
+    /// The same for the writes of one thread.
+    pub(crate) fn panic_in(&self, thread: &'static str, path: &'static str) {
+        self.log.lock().unwrap().panic_at = Some((path, Some(thread)));
     }
 
     fn note<T>(&self, operation: Operation, path: &Path, outcome: io::Result<T>) -> io::Result<T> {
@@ -142,7 +147,11 @@ impl RecordedFile {
     fn panic_when_told(&self) {
         let mut log = self.recorder.log.lock().unwrap();
         let path = self.path.to_string_lossy();
-        if log.panic_at.is_some_and(|part| path.contains(part)) {
+        let current = std::thread::current();
+        let is_meant = log.panic_at.is_some_and(|(part, thread)| {
+            path.contains(part) && thread.is_none_or(|name| current.name() == Some(name))
+        });
+        if is_meant {
             log.panic_at = None;
             drop(log);
             panic!("a panic that a test asked for");
