@@ -136,15 +136,14 @@ fn extend(shared: &Shared, target: u64) -> Result<()> {
         }
         return Ok(());
     }
-    let next = match next {
-        Some(next) => next,
-        None => {
-            let next = begin_next(shared)?;
-            // Kept also when it cannot be filled now: the next attempt goes on
-            // with it, rather than with one more file.
-            shared.tail.lock().next = Some(next.clone());
-            next
-        }
+    let next = if let Some(next) = next {
+        next
+    } else {
+        let next = begin_next(shared)?;
+        // Kept also when it cannot be filled now: the next attempt goes on
+        // with it, rather than with one more file.
+        shared.tail.lock().next = Some(next.clone());
+        next
     };
     let end = fill(shared, &next, size)?;
     let mut tail = shared.tail.lock();

@@ -69,9 +69,8 @@ pub(crate) fn without_hanging(work: impl FnOnce() + Send + 'static) {
         work();
     });
     // The sender is dropped at the end of the work, also by a panic.
-    if finished.recv_timeout(limit) == Err(RecvTimeoutError::Timeout) {
-        panic!("still running after {limit:?}");
-    }
+    let is_late = finished.recv_timeout(limit) == Err(RecvTimeoutError::Timeout);
+    assert!(!is_late, "still running after {limit:?}");
     if let Err(panic) = thread.join() {
         std::panic::resume_unwind(panic);
     }
