@@ -1,0 +1,334 @@
+//! A flush of a session of a million keys against one of a single key.
+//!
+//! All that the caller pays: `flush`, and the drop of the handle; in a
+//! database that was just opened `open_session` too. Large and small ones are
+//! measured in turns and in the same way. What a flush lets go of is freed by
+//! another thread; the next turn waits until that is over, so that the small
+//! ones do not pay for the large one before them.
+
+use std::path::Path;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use sessiondb::{Builder, Database, Durability, Session, SessionId};
+
+use crate::Outcome;
+use crate::machine::{forget_peak, resident};
+use crate::report::{Report, Target};
+use crate::samples::{Rounds, Samples, micros};
+use crate::workplace::Workplace;
+
+const LARGE_KEYS: usize = 1_000_000;
+const KEYS_PER_TRANSACTION: usize = 10_000;
+/// Small sessions flushed right before a large one, and again after it.
+const SMALL: usize = 100;
+/// Of these the first are not counted: they warm the code up.
+const WARM_UP: usize = 30;
+/// Enough for all sessions of a run, so that no checkpoint happens by itself.
+const MEMTABLE_BYTES: usize = 16 << 30;
+const MIB: f64 = 1_048_576.0;
+
+/// Where the sessions are when they are flushed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Place {
+    Memtable,
+    Checkpointed,
+    Cold,
+}
+
+impl Place {
+    fn name(self) -> &'static str {
+        match self {
+            Self::Memtable => "memtable",
+            Self::Checkpointed => "checkpointed",
+            Self::Cold => "cold",
+        }
+    }
+}
+
+const DURABILITIES: [(&str, Durability); 2] = [
+    ("immediate", Durability::Immediate),
+    (
+        "deferred",
+        Durability::Deferred {
+            sync_within: Duration::from_millis(100),
+        },
+    ),
+];
+
+/// What one flush took.
+struct Taken {
+    /// All of it.
+    whole: Duration,
+    /// Without opening the session.
+    flush: Duration,
+    /// By how much the resident set grew meanwhile, at its highest.
+    grown: u64,
+}
+
+/// Sessions to flush, smallest possible and large.
+struct Stock {
+    database: Database,
+    place: Place,
+    small: Vec<Held>,
+    large: Vec<Held>,
+}
+
+/// A session as the measurement holds it before the clock runs.
+enum Held {
+    Handle(Session),
+    Id(SessionId),
+}
+
+/// The figures of one place and durability.
+#[derive(Default)]
+struct Figures {
+    ratios: Rounds,
+    large: Rounds,
+    large_flush: Rounds,
+    small: Rounds,
+    small_flush: Rounds,
+}
+
+pub(crate) fn measure(workplace: &Workplace, report: &mut Report) -> Outcome<()> {
+    for place in [Place::Memtable, Place::Checkpointed, Place::Cold] {
+        let memory = format!("flush {}: memory growth", place.name());
+        let wanted = DURABILITIES
+            .iter()
+            .flat_map(|(durability, _)| names(place, durability));
+        let mut wanted: Vec<String> = wanted.collect();
+        wanted.push(memory.clone());
+        if !report.wants_any(wanted.iter().map(String::as_str)) {
+            continue;
+        }
+        let large = workplace.length.choose(1, 5, 9);
+        let directory = workplace.place(place.name());
+        let mut stock = Stock::new(&directory, place, large * DURABILITIES.len())?;
+        let mut figures = [Figures::default(), Figures::default()];
+        let mut grown = 0;
+        for _ in 0..large {
+            for (figures, (_, durability)) in figures.iter_mut().zip(DURABILITIES) {
+                grown = grown.max(stock.turn(durability, figures)?);
+            }
+        }
+        stock.database.close()?;
+        drop(stock);
+        std::fs::remove_dir_all(&directory)?;
+        for (figures, (durability, _)) in figures.into_iter().zip(DURABILITIES) {
+            figures.add_to(report, place, durability);
+        }
+        let limit = Target::AtMost(1.0);
+        #[expect(clippy::cast_precision_loss, reason = "memory is far below 2^53")]
+        let grown = grown as f64 / MIB;
+        report.add(
+            memory,
+            grown,
+            "MiB",
+            limit,
+            "peak during the call, the worst",
+        );
+    }
+    Ok(())
+}
+
+fn names(place: Place, durability: &str) -> [String; 3] {
+    let name = format!("flush {} {durability}", place.name());
+    [
+        format!("{name}: 1,000,000 keys / 1 key"),
+        format!("{name}: 1,000,000 keys"),
+        format!("{name}: 1 key"),
+    ]
+}
+
+impl Figures {
+    fn add_to(self, report: &mut Report, place: Place, durability: &str) {
+        let [ratio, large, small] = names(place, durability);
+        let limit = Target::AtMost(1.2);
+        let spread = self.ratios.spread();
+        report.add(ratio, self.ratios.median(), "times", limit, spread);
+        let alone = |alone: &Rounds| match place {
+            Place::Cold => format!("flush alone {:.2}", alone.median()),
+            Place::Memtable | Place::Checkpointed => String::new(),
+        };
+        for (name, whole, flush) in [
+            (large, &self.large, &self.large_flush),
+            (small, &self.small, &self.small_flush),
+        ] {
+            report.add(name, whole.median(), "us", Target::None, alone(flush));
+        }
+    }
+}
+
+impl Stock {
+    fn new(directory: &Path, place: Place, large: usize) -> Outcome<Self> {
+        let database = builder().open(directory)?;
+        let quick = database.with_durability(Durability::Deferred {
+            sync_within: Duration::from_secs(1),
+        });
+        let mut stock = Self {
+            place,
+            small: Vec::new(),
+            large: Vec::new(),
+            database: database.clone(),
+        };
+        // Small ones lie between the large ones, as they do in a server.
+        for _ in 0..large {
+            for _ in 0..2 * SMALL {
+                let session = quick.create_session();
+                fill(&session, 1)?;
+                stock.small.push(stock.held(&session)?);
+            }
+            let session = quick.create_session();
+            fill(&session, LARGE_KEYS)?;
+            stock.large.push(stock.held(&session)?);
+        }
+        database.commit()?;
+        if place != Place::Memtable {
+            database.checkpoint()?;
+        }
+        if place == Place::Cold {
+            database.close()?;
+            drop((quick, database));
+            stock.database = builder().open(directory)?;
+        }
+        stock.assert_place()?;
+        Ok(stock)
+    }
+
+    fn held(&self, session: &Session) -> Outcome<Held> {
+        if self.place == Place::Cold {
+            return Ok(Held::Id(session.id()));
+        }
+        let handle = self.database.open_session(&session.id())?;
+        Ok(Held::Handle(handle.ok_or("a session is missing")?))
+    }
+
+    /// The sessions are where they should be.
+    fn assert_place(&self) -> Outcome<()> {
+        let stats = self.database.stats();
+        let right = match self.place {
+            Place::Memtable => stats.batches == 0,
+            Place::Checkpointed => stats.batches > 0 && stats.memtable_bytes == 0,
+            Place::Cold => stats.batches > 0 && stats.resident_sessions == 0,
+        };
+        if right {
+            Ok(())
+        } else {
+            Err(format!("not {:?}: {stats:?}", self.place).into())
+        }
+    }
+
+    /// Small ones, a large one, small ones; returns by how much memory grew
+    /// with the large one.
+    fn turn(&mut self, durability: Durability, figures: &mut Figures) -> Outcome<u64> {
+        let database = self.database.with_durability(durability);
+        let mut whole = Samples::default();
+        let mut flush = Samples::default();
+        settle()?;
+        self.flush_small(&database, &mut whole, &mut flush)?;
+        let held = self.large.pop().ok_or("no large session is left")?;
+        let large = flush_one(&database, held)?;
+        settle()?;
+        self.flush_small(&database, &mut whole, &mut flush)?;
+        figures.ratios.0.push(micros(large.whole) / whole.p50());
+        figures.large.0.push(micros(large.whole));
+        figures.large_flush.0.push(micros(large.flush));
+        figures.small.0.push(whole.p50());
+        figures.small_flush.0.push(flush.p50());
+        Ok(large.grown)
+    }
+
+    fn flush_small(
+        &mut self,
+        database: &Database,
+        whole: &mut Samples,
+        flush: &mut Samples,
+    ) -> Outcome<()> {
+        for count in 0..SMALL {
+            let held = self.small.pop().ok_or("no small session is left")?;
+            let taken = flush_one(database, held)?;
+            if count >= WARM_UP {
+                whole.push(taken.whole);
+                flush.push(taken.flush);
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Flushes one session, large or small, and drops its handle.
+fn flush_one(database: &Database, held: Held) -> Outcome<Taken> {
+    let held = match held {
+        // A request reads before it logs somebody out.
+        Held::Handle(session) => {
+            let handle = database.open_session(&session.id())?;
+            let handle = handle.ok_or("a session is missing")?;
+            if !handle.contains_key(&key(0))? {
+                return Err("a session is empty".into());
+            }
+            Held::Handle(handle)
+        }
+        cold @ Held::Id(_) => cold,
+    };
+    forget_peak()?;
+    let (before, _) = resident()?;
+    let start = Instant::now();
+    let mut session = match held {
+        Held::Handle(session) => session,
+        Held::Id(id) => database.open_session(&id)?.ok_or("a session is missing")?,
+    };
+    let opened = start.elapsed();
+    session.flush()?;
+    drop(session);
+    let whole = start.elapsed();
+    let (_, peak) = resident()?;
+    Ok(Taken {
+        whole,
+        flush: whole.saturating_sub(opened),
+        grown: peak.saturating_sub(before),
+    })
+}
+
+/// Waits until nothing more is freed.
+fn settle() -> Outcome<()> {
+    let mut still = 0;
+    let mut last = 0;
+    for _ in 0..400 {
+        thread::sleep(Duration::from_millis(25));
+        let (now, _) = resident()?;
+        still = if now.abs_diff(last) < 1 << 20 {
+            still + 1
+        } else {
+            0
+        };
+        last = now;
+        if still == 8 {
+            return Ok(());
+        }
+    }
+    Err("memory does not come to rest".into())
+}
+
+fn builder() -> Builder {
+    Database::builder()
+        .memtable_bytes(MEMTABLE_BYTES)
+        // What was put into the memtable is to stay there.
+        .idle_checkpoint_after(Duration::from_secs(86_400))
+}
+
+fn key(number: usize) -> String {
+    format!("key-{number:07}")
+}
+
+fn fill(session: &Session, keys: usize) -> Outcome<()> {
+    for first in (0..keys).step_by(KEYS_PER_TRANSACTION) {
+        let numbers = first..keys.min(first + KEYS_PER_TRANSACTION);
+        session.transaction(|tx| {
+            for number in numbers {
+                tx.set(&key(number), &number)?;
+            }
+            Ok(())
+        })?;
+    }
+    Ok(())
+}
