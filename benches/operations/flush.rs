@@ -101,7 +101,7 @@ pub(crate) fn measure(workplace: &Workplace, report: &mut Report) -> Outcome<()>
         if !report.wants_any(wanted.iter().map(String::as_str)) {
             continue;
         }
-        let large = workplace.length.choose(1, 5, 9);
+        let large = workplace.length.choose(1, 7, 15);
         let directory = workplace.place(place.name());
         let mut stock = Stock::new(&directory, place, large * DURABILITIES.len())?;
         let mut figures = [Figures::default(), Figures::default()];
