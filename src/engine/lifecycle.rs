@@ -1,7 +1,7 @@
 //! Flush, destroy and cycle: what happens to a session as a whole.
 //!
 //! Each is one small frame, whatever the session holds; what it lets go of is
-//! freed by the background.
+//! freed by the checkpoint that comes next anyway.
 
 use std::sync::Arc;
 
@@ -51,8 +51,10 @@ impl Engine {
         let mut state = bound.cell.state.write();
         let sequence = self.journal.append(&mut reservation, &payload)?;
         self.note_change(&mut state, &bound.cell, *epoch, sequence);
+        // What it held stays in the cell, and counted, until the next
+        // checkpoint frees it: to hand a million entries to another thread
+        // wakes it, and its frees hold up the caller's own.
         state.life = Life::Gone;
-        self.discard_active(&mut state);
         self.dirty.lock().retired.push((digest, until));
         Ok(Some(sequence))
     }
@@ -160,4 +162,22 @@ fn existing_generation(bound: &Bound) -> Option<Generation> {
     let state = bound.cell.state.read();
     let here = state.exists() && state.digest == bound.digest;
     here.then_some(state.record.generation)
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::Database;
+
+    #[test]
+    fn what_a_flushed_session_held_is_counted_until_a_checkpoint_frees_it() {
+        let database = Database::builder().background(false).temporary().unwrap();
+        let mut session = database.create_session();
+        session.set("a", &"x".repeat(100_000)).unwrap();
+        let held = database.stats().memtable_bytes;
+        session.flush().unwrap();
+        assert!(database.stats().memtable_bytes >= held);
+        drop(session);
+        database.checkpoint().unwrap();
+        assert_eq!(database.stats().memtable_bytes, 0);
+    }
 }
