@@ -17,10 +17,10 @@
 //! Every request waits for the disk (`Durability::Immediate`). The database
 //! lies in DIRECTORY, or in a temporary one.
 
-mod log;
-mod model;
-mod report;
-mod run;
+pub(crate) mod log;
+pub(crate) mod model;
+pub(crate) mod report;
+pub(crate) mod run;
 mod visit;
 
 use std::ffi::OsString;
@@ -33,7 +33,7 @@ use std::process::ExitCode;
 use indicatif::{ProgressBar, ProgressStyle};
 use sessiondb::Database;
 
-use crate::run::Replay;
+use run::Replay;
 
 const USAGE: &str = "usage: replay LOGFILE [DIRECTORY]
   LOGFILE    an access log in the combined format

@@ -6,8 +6,8 @@ use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
 use sessiondb::SessionId;
 
-use crate::log::Visitor;
-use crate::visit::{Answer, FLASH, LAST, LAST_PAGES, TOKEN, counter, farewell};
+use super::log::Visitor;
+use super::visit::{Answer, FLASH, LAST, LAST_PAGES, TOKEN, counter, farewell};
 
 /// The silence after which a visitor is logged out.
 const SILENCE: SignedDuration = SignedDuration::from_mins(30);
@@ -23,34 +23,36 @@ pub(crate) struct Model {
 #[derive(Debug)]
 pub(crate) struct Known {
     pub(crate) id: SessionId,
-    pub(crate) last_seen: Timestamp,
+    /// The latest time of a request. Servers log a request when it ends, so a
+    /// log goes backwards a little.
+    last_seen: Timestamp,
     views: BTreeMap<String, u64>,
     last: VecDeque<String>,
 }
 
 impl Known {
-    pub(crate) fn new(id: SessionId, now: Timestamp) -> Self {
+    pub(crate) fn new(id: SessionId, at: Timestamp) -> Self {
         Self {
             id,
-            last_seen: now,
+            last_seen: at,
             views: BTreeMap::new(),
             last: VecDeque::new(),
         }
     }
 
     /// Whether the visitor has been away for long enough to be logged out.
-    pub(crate) fn was_silent(&self, now: Timestamp) -> bool {
-        now.duration_since(self.last_seen) > SILENCE
+    pub(crate) fn was_silent(&self, at: Timestamp) -> bool {
+        at.duration_since(self.last_seen) > SILENCE
     }
 
     /// A request, and what it has to be told.
-    pub(crate) fn visit(&mut self, page: &str, now: Timestamp) -> Answer {
+    pub(crate) fn visit(&mut self, page: &str, at: Timestamp) -> Answer {
         let before = self.last.front();
         let answer = Answer {
             flash: before.map(|page| farewell(page)),
             token_deleted: before.is_some(),
         };
-        self.last_seen = now;
+        self.last_seen = self.last_seen.max(at);
         *self.views.entry(page.to_owned()).or_default() += 1;
         self.last.push_front(page.to_owned());
         self.last.truncate(LAST_PAGES);

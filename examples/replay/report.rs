@@ -8,8 +8,8 @@ use indicatif::HumanCount;
 use serde_json::Value;
 use sessiondb::{Database, Result};
 
-use crate::model::Model;
-use crate::run::Tally;
+use super::model::Model;
+use super::run::Tally;
 
 /// How many differences are told apart; the others are only counted.
 const SHOWN_DIFFERENCES: usize = 10;

@@ -3,13 +3,12 @@
 use std::io::{self, BufRead};
 use std::time::{Duration, Instant};
 
-use jiff::Timestamp;
 use sessiondb::{Database, Session};
 
-use crate::log::{Malformed, Request};
-use crate::model::{Known, Model};
-use crate::visit::{self, Answer};
-use crate::{Failure, failed};
+use super::log::{Malformed, Request};
+use super::model::{Known, Model};
+use super::visit::{self, Answer};
+use super::{Failure, failed};
 
 /// How many malformed lines are told apart; the others are only counted.
 const SHOWN_LINES: usize = 5;
@@ -34,9 +33,6 @@ pub(crate) struct Replay<'d> {
     db: &'d Database,
     pub(crate) model: Model,
     pub(crate) tally: Tally,
-    /// The latest time that a line has named. Servers log a request when it
-    /// ends, so a log goes backwards a little; time does not.
-    now: Timestamp,
 }
 
 impl<'d> Replay<'d> {
@@ -45,7 +41,6 @@ impl<'d> Replay<'d> {
             db,
             model: Model::default(),
             tally: Tally::default(),
-            now: Timestamp::MIN,
         }
     }
 
@@ -87,7 +82,6 @@ impl<'d> Replay<'d> {
     }
 
     fn request(&mut self, request: Request<'_>) -> sessiondb::Result<()> {
-        self.now = self.now.max(request.at);
         let cookie = self.model.visitors.get(&request.visitor);
         let cookie = cookie.map(|known| known.id);
         let Some(mut session) = visit::load(self.db, cookie)? else {
@@ -109,7 +103,7 @@ impl<'d> Replay<'d> {
         session: &mut Session,
     ) -> sessiondb::Result<()> {
         let known = self.model.visitors.get(&request.visitor);
-        if known.is_some_and(|known| known.was_silent(self.now)) {
+        if known.is_some_and(|known| known.was_silent(request.at)) {
             self.model.flushed.push(session.id());
             session.flush()?;
             self.tally.flushes += 1;
@@ -121,8 +115,8 @@ impl<'d> Replay<'d> {
 
     fn compare(&mut self, request: Request<'_>, session: &Session, answer: &Answer) {
         let known = self.model.visitors.entry(request.visitor);
-        let known = known.or_insert_with(|| Known::new(session.id(), self.now));
-        let expected = known.visit(request.page, self.now);
+        let known = known.or_insert_with(|| Known::new(session.id(), request.at));
+        let expected = known.visit(request.page, request.at);
         if *answer != expected {
             let number = self.tally.lines;
             self.differs(format!("line {number}: {answer:?} instead of {expected:?}"));
