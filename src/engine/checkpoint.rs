@@ -13,6 +13,7 @@ use std::sync::Arc;
 
 use super::Engine;
 use super::cell::{Base, Cell, Frozen, Life};
+use super::delta::Delta;
 use super::lookup::Setback;
 use super::merge::{Merge, Merged, Step};
 use crate::error::{Error, Result};
@@ -32,6 +33,9 @@ const WATERMARK_EVERY: u64 = 8;
 pub(super) struct Dirty {
     pub(super) cells: Vec<Arc<Cell>>,
     pub(super) retired: Vec<(SessionDigest, Timestamp)>,
+    /// What sessions held that were flushed or cleared, to be freed by the
+    /// next checkpoint.
+    pub(super) garbage: Vec<Delta>,
 }
 
 /// What the checkpointer knows, behind the lock that lets one batch be

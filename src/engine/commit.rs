@@ -138,11 +138,14 @@ impl Engine {
         }
     }
 
-    /// Lets go of the active layer; somebody else frees it.
+    /// Lets go of the active layer. It stays in memory, and counted, until the
+    /// next checkpoint frees it: the caller would pay for a million entries,
+    /// also by handing them to a thread whose frees hold up its own.
     pub(super) fn discard_active(&self, state: &mut State) {
         let active = state.detach();
-        self.memtable.shrink(active.bytes());
-        self.garbage.discard(active);
+        if !active.is_empty() {
+            self.dirty.lock().garbage.push(active);
+        }
     }
 
     /// A generation that was never used.

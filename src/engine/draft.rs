@@ -112,8 +112,7 @@ impl<'e> Draft<'e> {
 
     /// Removes all keys.
     pub(crate) fn clear(&mut self) -> Result<()> {
-        let own = std::mem::take(&mut self.overlay);
-        self.engine.garbage.discard(own);
+        self.overlay = Delta::default();
         self.cleared = self.cleared || self.holds_any("")?;
         Ok(())
     }

@@ -51,10 +51,8 @@ impl Engine {
         let mut state = bound.cell.state.write();
         let sequence = self.journal.append(&mut reservation, &payload)?;
         self.note_change(&mut state, &bound.cell, *epoch, sequence);
-        // What it held stays in the cell, and counted, until the next
-        // checkpoint frees it: to hand a million entries to another thread
-        // wakes it, and its frees hold up the caller's own.
         state.life = Life::Gone;
+        self.discard_active(&mut state);
         self.dirty.lock().retired.push((digest, until));
         Ok(Some(sequence))
     }

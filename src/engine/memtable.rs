@@ -104,12 +104,6 @@ impl Memtable {
         self.active.fetch_add(bytes, Ordering::Relaxed);
     }
 
-    /// Bytes of the active part were let go of.
-    pub(crate) fn shrink(&self, bytes: usize) {
-        subtract(&self.active, bytes);
-        self.released.notify_all();
-    }
-
     /// What is active becomes frozen.
     pub(crate) fn freeze(&self) {
         let bytes = self.active.swap(0, Ordering::Relaxed);
@@ -184,8 +178,8 @@ mod tests {
         memtable.set_stuck(true);
         let refused = memtable.admit(|| Ok(()));
         assert!(matches!(refused, Err(Error::StorageFull { .. })));
-        memtable.release(LIMIT);
-        memtable.shrink(LIMIT / 2);
+        memtable.freeze();
+        memtable.release(LIMIT / 2);
         memtable.admit(|| Ok(())).unwrap();
     }
 
@@ -199,7 +193,7 @@ mod tests {
     #[test]
     fn the_counts_never_wrap() {
         let memtable = filled(10);
-        memtable.shrink(20);
+        memtable.freeze();
         memtable.release(20);
         assert_eq!(memtable.used(), 0);
     }

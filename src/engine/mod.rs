@@ -14,7 +14,6 @@ mod commit;
 mod current;
 mod delta;
 mod draft;
-mod garbage;
 mod index_slot;
 mod index_source;
 mod iterate;
@@ -70,7 +69,6 @@ pub(crate) struct Engine {
     freeze: RwLock<u64>,
     dirty: Mutex<checkpoint::Dirty>,
     checkpointer: Mutex<checkpoint::Checkpointer>,
-    garbage: garbage::Garbage,
     background: background::Background,
     next_generation: AtomicU64,
     /// The latest time that was seen: the engine's time never goes back.
@@ -136,7 +134,6 @@ impl Engine {
         }
         self.background.stop();
         let outcome = self.finish();
-        self.garbage.stop();
         drop(lock.take());
         outcome
     }

@@ -14,7 +14,6 @@ use super::background::Background;
 use super::cache::PageCache;
 use super::checkpoint::Checkpointer;
 use super::current::{read_or_create_current, take_mark};
-use super::garbage::Garbage;
 use super::index_slot::IndexSlot;
 use super::index_source::{IndexSource, Opened};
 use super::lookup::Setback;
@@ -169,8 +168,6 @@ impl Opening {
         let path = self.disk.index_directory(&opened.name);
         let memtable = Memtable::new(self.options.memtable_bytes);
         memtable.grow(replayed.bytes);
-        let garbage = Garbage::start()
-            .map_err(|error| Error::io("start a thread for", self.disk.root(), error))?;
         let checkpointer = Checkpointer {
             batch: self.batch(),
             footer: self.footer,
@@ -190,7 +187,6 @@ impl Opening {
             freeze: RwLock::new(FIRST_EPOCH),
             dirty: Mutex::new(replayed.dirty),
             checkpointer: Mutex::new(checkpointer),
-            garbage,
             background: Background::default(),
             next_generation: AtomicU64::new(replayed.next_generation.0),
             latest: AtomicU64::new(0),
