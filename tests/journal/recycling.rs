@@ -75,15 +75,18 @@ fn journal_files_are_used_again_and_do_not_pile_up() {
         let database = open(&disk).unwrap();
         let mut writer = Writer::new(&database);
         for round in 0..40 {
-            writer.step(40_000).unwrap();
-            writer.step(40_000).unwrap();
+            // Now and then more files become unnecessary than are kept.
+            let writes = if round % 8 == 7 { 6 } else { 2 };
+            for _ in 0..writes {
+                writer.step(40_000).unwrap();
+            }
             database.checkpoint().unwrap();
             let files = journal_files(&disk);
             assert!(files.len() <= MOST_FILES, "round {round}: {files:?}");
         }
         let last = journal_files(&disk).pop().unwrap();
         assert!(last.as_str() > "journal/000040.log", "{last}");
-        assert_eq!(writer.history.place(&database, "recycled"), 80);
+        assert_eq!(writer.history.place(&database, "recycled"), 100);
         database.close().unwrap();
     });
 }

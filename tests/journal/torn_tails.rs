@@ -69,53 +69,107 @@ fn a_torn_tail_is_a_prefix_that_holds_all_that_was_synced() {
     });
 }
 
+/// One power cut after another.
+struct Crashes {
+    seed: u64,
+    random: fastrand::Rng,
+    disk: SimulatedDisk,
+    history: Option<History>,
+    /// So many transactions were synced.
+    synced: usize,
+    /// How often a tail was cut.
+    shortened: usize,
+    /// How often the power went during an opening.
+    interrupted: usize,
+}
+
+impl Crashes {
+    fn new(seed: u64) -> Self {
+        Self {
+            seed,
+            random: fastrand::Rng::with_seed(seed),
+            disk: disk(seed),
+            history: None,
+            synced: 0,
+            shortened: 0,
+            interrupted: 0,
+        }
+    }
+
+    fn crash(&mut self) {
+        let how = match self.random.u8(..4) {
+            0 => Crash::KeepAll,
+            1 => Crash::Prefix(self.random.u64(..)),
+            _ => Crash::Random(self.random.u64(..)),
+        };
+        self.disk = self.disk.crash(how, IndexFate::Kept).unwrap();
+    }
+
+    /// Opens; the power may go meanwhile, again and again.
+    fn open(&mut self, context: &str) -> Database {
+        while self.history.is_some() && self.random.bool() {
+            self.disk.power_off_after(self.random.u64(1..16));
+            let opened = open(&self.disk);
+            self.interrupted += usize::from(opened.is_err());
+            self.crash();
+        }
+        let database = open(&self.disk).unwrap_or_else(|error| panic!("{context}: {error}"));
+        database.with_durability(NEVER)
+    }
+
+    fn writer(&mut self, database: &Database, context: &str) -> Writer {
+        let Some(mut known) = self.history.take() else {
+            return Writer::new(database);
+        };
+        let place = known.place(database, context);
+        let synced = self.synced;
+        assert!(place >= synced, "{context}: {place} of {synced} synced");
+        self.shortened += usize::from(place < known.len());
+        known.truncate(place);
+        Writer::resume(database, known)
+    }
+
+    fn round(&mut self, number: usize) {
+        let context = format!("seed {}, crash {number}", self.seed);
+        let database = self.open(&context);
+        let mut writer = self.writer(&database, &context);
+        // Frames in the new file before the next tear, or none: then its
+        // header alone keeps the cut tail away.
+        writer.steps(self.random.usize(..4));
+        database.commit().unwrap();
+        if self.random.u8(..5) == 0 {
+            database.checkpoint().unwrap();
+        }
+        self.synced = writer.history.len();
+        // Some tails reach over several files.
+        let padding = if self.random.bool() { 0 } else { 20_000 };
+        for _ in 0..1 + self.random.usize(..20) {
+            writer.step(padding).unwrap();
+        }
+        self.disk.power_off_after(self.random.u64(1..6));
+        if database.commit().is_ok() {
+            self.synced = writer.history.len();
+        }
+        self.crash();
+        drop(database);
+        self.history = Some(writer.history);
+    }
+}
+
 #[test]
 fn nothing_that_was_cut_revives_across_crashes_in_a_row() {
     without_hanging(|| {
-        let mut shortened = 0;
+        let (mut shortened, mut interrupted) = (0, 0);
         for seed in seeds(25) {
-            let mut random = fastrand::Rng::with_seed(seed);
-            let mut disk = disk(seed);
-            let mut history: Option<History> = None;
-            let mut synced = 0;
-            for crash in 0..4 {
-                let context = format!("seed {seed}, crash {crash}");
-                let database = open(&disk).unwrap_or_else(|error| panic!("{context}: {error}"));
-                let database = database.with_durability(NEVER);
-                let mut writer = match history.take() {
-                    None => Writer::new(&database),
-                    Some(mut known) => {
-                        let place = known.place(&database, &context);
-                        assert!(place >= synced, "{context}: {place} of {synced} synced");
-                        shortened += usize::from(place < known.len());
-                        known.truncate(place);
-                        Writer::resume(&database, known)
-                    }
-                };
-                // Frames in the new file before the next tear, or none: then
-                // its header alone keeps the cut tail away.
-                let settled = random.usize(..4);
-                for _ in 0..settled {
-                    writer.step(0).unwrap();
-                }
-                database.commit().unwrap();
-                if random.u8(..5) == 0 {
-                    database.checkpoint().unwrap();
-                }
-                synced = writer.history.len();
-                tear(&disk, &database, &mut writer, 1 + random.usize(..20));
-                let how = match random.u8(..4) {
-                    0 => Crash::KeepAll,
-                    1 => Crash::Prefix(random.u64(..)),
-                    _ => Crash::Random(random.u64(..)),
-                };
-                let survivor = disk.crash(how, IndexFate::Kept).unwrap();
-                drop(database);
-                history = Some(writer.history);
-                disk = survivor;
+            let mut crashes = Crashes::new(seed);
+            for number in 0..4 {
+                crashes.round(number);
             }
+            shortened += crashes.shortened;
+            interrupted += crashes.interrupted;
         }
         assert!(shortened > 10, "only {shortened} tails were torn");
+        assert!(interrupted > 10, "only {interrupted} openings");
     });
 }
 
