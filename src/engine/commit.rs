@@ -79,6 +79,7 @@ impl Engine {
         draft: Draft<'_>,
         reservation: &mut Reservation,
     ) -> Result<Option<Sequence>> {
+        draft.check_size()?;
         if draft.is_empty() {
             return Ok(None);
         }

@@ -77,6 +77,15 @@ impl Delta {
         grown.saturating_sub(shrunk)
     }
 
+    /// Bytes of a key and its value here; 0 for a key that is not here.
+    pub(crate) fn size_of(&self, key: &str) -> usize {
+        let slot = self.entries.get_key_value(key);
+        slot.map_or(0, |(key, slot)| {
+            let value = slot.held.as_ref().map_or(0, |held| held.value.len());
+            key.len().saturating_add(value)
+        })
+    }
+
     /// Forgets what was said about a key.
     pub(crate) fn forget(&mut self, key: &str) {
         if let Some(slot) = self.entries.remove(key) {

@@ -29,6 +29,9 @@ pub(crate) struct Draft<'e> {
     pub(super) cleared: bool,
     /// Bytes it will take in the journal, about.
     pub(super) size: u64,
+    /// The size at which it was refused: nothing of it may be applied then,
+    /// also when its closure goes on.
+    refused: Option<u64>,
 }
 
 impl<'e> Draft<'e> {
@@ -46,6 +49,7 @@ impl<'e> Draft<'e> {
             overlay: Delta::default(),
             cleared: false,
             size: 256,
+            refused: None,
         })
     }
 
@@ -75,7 +79,7 @@ impl<'e> Draft<'e> {
 
     /// Puts a key.
     pub(crate) fn put(&mut self, key: &str, value: Stored) -> Result<()> {
-        self.charge(key.len() as u64 + value.len() as u64)?;
+        self.charge(self.overlay.size_of(key), key.len() + value.len())?;
         let deadline = None;
         self.overlay.write(key, Some(Held { value, deadline }));
         Ok(())
@@ -83,7 +87,7 @@ impl<'e> Draft<'e> {
 
     /// Removes a key that `find` has just found.
     pub(crate) fn remove(&mut self, key: &str) -> Result<()> {
-        self.charge(key.len() as u64)?;
+        self.charge(self.overlay.size_of(key), key.len())?;
         let own = matches!(self.overlay.find(key), Answer::Present(_));
         // A key that was both put and removed here leaves no trace, so that a
         // transaction without a net effect writes nothing.
@@ -100,7 +104,7 @@ impl<'e> Draft<'e> {
         if !self.holds_any(prefix)? {
             return Ok(());
         }
-        self.charge(prefix.len() as u64)?;
+        self.charge(0, prefix.len())?;
         // Its own keys go without a trace, so that a transaction without a
         // net effect writes nothing; then only what lies below counts.
         self.overlay.forget_prefix(prefix);
@@ -151,18 +155,35 @@ impl<'e> Draft<'e> {
         self.overlay.is_empty() && !self.cleared
     }
 
-    fn charge(&mut self, bytes: u64) -> Result<()> {
-        let limit = (MAX_TRANSACTION_BYTES as u64).min(self.engine.journal.max_payload());
-        let size = self.size.saturating_add(bytes).saturating_add(CHANGE_BYTES);
-        if size > limit {
-            return Err(Error::TooLarge {
-                what: "a transaction",
-                size,
-                limit,
-            });
+    /// An error when the transaction was too large at any time.
+    pub(super) fn check_size(&self) -> Result<()> {
+        self.refused
+            .map_or(Ok(()), |size| Err(self.too_large(size)))
+    }
+
+    /// Makes room for a change in place of another.
+    fn charge(&mut self, old: usize, new: usize) -> Result<()> {
+        let bytes = |size: usize| CHANGE_BYTES.saturating_add(size as u64);
+        let freed = if old > 0 { bytes(old) } else { 0 };
+        let size = self.size.saturating_sub(freed).saturating_add(bytes(new));
+        if size > self.limit() {
+            self.refused = Some(size);
+            return Err(self.too_large(size));
         }
         self.size = size;
         Ok(())
+    }
+
+    fn limit(&self) -> u64 {
+        (MAX_TRANSACTION_BYTES as u64).min(self.engine.journal.max_payload())
+    }
+
+    fn too_large(&self, size: u64) -> Error {
+        Error::TooLarge {
+            what: "a transaction",
+            size,
+            limit: self.limit(),
+        }
     }
 }
 

@@ -1,7 +1,8 @@
 //! Opening: lock, identity, segments, index, journal, in this order.
 //!
 //! Nothing is cut off or removed before all of it was read and found to hang
-//! together: an open that refuses leaves the directory as it was.
+//! together: an open that refuses loses nothing, and leaves the directory as
+//! it was, but for the mark of a clean stop and what is derived.
 
 use std::io::ErrorKind;
 use std::path::Path;

@@ -170,6 +170,36 @@ fn a_transaction_over_16_mib_is_refused_and_nothing_of_it_is_applied() {
 }
 
 #[test]
+fn a_closure_that_goes_on_after_the_refusal_applies_nothing_either() {
+    let (_directory, db, session) = database();
+    let chunk = vec![7; LONGEST_RAW];
+    let before = written(&db);
+    let outcome = session.transaction(|tx| {
+        for number in 0..17 {
+            let _ = tx.set_bytes(&format!("chunk {number}"), &chunk);
+        }
+        Ok(())
+    });
+    is_too_large(outcome, MAX_TRANSACTION_BYTES, MAX_TRANSACTION_BYTES);
+    assert_eq!(written(&db), before);
+    assert_eq!(contents(&session), named(&[("a", 1)]));
+}
+
+#[test]
+fn a_key_that_is_set_again_counts_once() {
+    let (_directory, _db, session) = database();
+    let chunk = vec![7; LONGEST_RAW];
+    let outcome = session.transaction(|tx| {
+        for _ in 0..40 {
+            tx.set_bytes("chunk", &chunk)?;
+        }
+        tx.delete("chunk")
+    });
+    outcome.unwrap();
+    assert_eq!(contents(&session), named(&[("a", 1)]));
+}
+
+#[test]
 fn many_small_changes_over_16_mib_are_refused_too() {
     let (_directory, db, session) = database();
     let before = written(&db);
