@@ -40,6 +40,8 @@ pub(crate) struct Ledger {
     taken: BTreeSet<u32>,
     tried: BTreeSet<u32>,
     round: u32,
+    /// Batches when the child began.
+    pub(crate) batches: u64,
     /// Operations that were acknowledged.
     pub(crate) acknowledged: u64,
 }

@@ -7,6 +7,8 @@ use std::sync::mpsc::{Receiver, channel};
 use std::thread;
 use std::time::Duration;
 
+use sessiondb::Database;
+
 use crate::child::{DIRECTORY, ORDERS, Orders, small};
 use crate::ledger::Ledger;
 
@@ -19,8 +21,8 @@ const PATIENCE: Duration = Duration::from_secs(30);
 enum Moment {
     /// So long after it began to open.
     Opening(u64),
-    /// So long after it had opened.
-    Working(u64),
+    /// After so many acknowledged operations, however long they take.
+    Working(usize),
     /// It closes after so long, and dies so long after that.
     Closing(u64, u64),
 }
@@ -29,17 +31,17 @@ impl Moment {
     fn random(random: &mut fastrand::Rng) -> Self {
         match random.u8(0..10) {
             0..2 => Self::Opening(random.u64(0..40)),
-            2..8 => Self::Working(random.u64(20..500)),
+            2..8 => Self::Working(random.usize(1..700)),
             _ => Self::Closing(random.u64(20..250), random.u64(0..25)),
         }
     }
 
-    /// The line to wait for, and how long from there.
-    fn cue(self) -> (&'static str, u64) {
+    /// How the lines to wait for begin, how many, and how long from there.
+    fn cue(self) -> (&'static str, usize, u64) {
         match self {
-            Self::Opening(delay) => ("opening", delay),
-            Self::Working(delay) => ("opened", delay),
-            Self::Closing(_, delay) => ("closing", delay),
+            Self::Opening(delay) => ("opening", 1, delay),
+            Self::Working(operations) => ("done", operations, 0),
+            Self::Closing(_, delay) => ("closing", 1, delay),
         }
     }
 
@@ -84,11 +86,14 @@ impl Victim {
 
     /// Lets it live up to its moment; everything it said.
     fn kill_at(mut self, moment: Moment, context: &str) -> Vec<String> {
-        let (cue, delay) = moment.cue();
+        let (cue, mut missing, delay) = moment.cue();
         let mut said = Vec::new();
-        while said.last().is_none_or(|line| line != cue) {
+        while missing > 0 {
             match self.lines.recv_timeout(PATIENCE) {
-                Ok(line) => said.push(line),
+                Ok(line) => {
+                    missing -= usize::from(line.starts_with(cue));
+                    said.push(line);
+                }
                 Err(error) => {
                     let _ = self.child.kill();
                     panic!("the child never said {cue}: {error}, {context}");
@@ -114,8 +119,15 @@ fn number(variable: &str, default: u64) -> u64 {
     text.map_or(default, |text| text.parse().expect("a number"))
 }
 
-/// Kills a child, perhaps another one while it recovers, and looks.
-fn kill_once(directory: &Path, ledger: &mut Ledger, random: &mut fastrand::Rng, round: u32) {
+/// The parent's own view: it commits no batch by itself.
+fn open(directory: &Path, context: &str) -> Database {
+    let opened = small().background(false).open(directory);
+    opened.unwrap_or_else(|error| panic!("{error}, {context}"))
+}
+
+/// Kills a child, perhaps another one while it recovers, and looks. How many
+/// batches were committed up to then.
+fn kill_once(directory: &Path, ledger: &mut Ledger, random: &mut fastrand::Rng, round: u32) -> u64 {
     let moment = Moment::random(random);
     let orders = Orders {
         round,
@@ -140,12 +152,14 @@ fn kill_once(directory: &Path, ledger: &mut Ledger, random: &mut fastrand::Rng, 
         };
         Victim::spawn(directory, &orders).kill_at(again, &context);
     }
-    let database = small()
-        .open(directory)
-        .unwrap_or_else(|error| panic!("{error}, {context}"));
+    let database = open(directory, &context);
+    let batches = database.stats().batches - ledger.batches;
     ledger.compare(&database, &context);
     ledger.refill(&database);
+    database.checkpoint().expect("a checkpoint");
+    ledger.batches = database.stats().batches;
     database.close().expect("it closes");
+    batches
 }
 
 #[test]
@@ -159,20 +173,19 @@ fn a_killed_process_loses_nothing_it_acknowledged_and_revives_nothing_it_removed
     let mut batches = 0;
     while round < kills {
         let directory = tempfile::tempdir().unwrap();
-        let database = small().open(directory.path()).unwrap();
+        let database = open(directory.path(), "new");
         let mut ledger = Ledger::new(&database);
+        database.checkpoint().unwrap();
+        ledger.batches = database.stats().batches;
         database.close().unwrap();
         for _ in 0..KILLS_PER_DIRECTORY.min(kills - round) {
-            kill_once(directory.path(), &mut ledger, &mut random, round);
+            batches += kill_once(directory.path(), &mut ledger, &mut random, round);
             round += 1;
         }
         acknowledged += ledger.acknowledged;
-        let database = small().open(directory.path()).unwrap();
-        batches += database.stats().batches;
-        database.close().unwrap();
     }
     eprintln!("{round} kills, {acknowledged} operations, {batches} batches");
     // Otherwise the children died before they had done anything.
-    assert!(acknowledged > u64::from(kills), "{acknowledged} operations");
-    assert!(batches > u64::from(3 * kills), "{batches} batches");
+    assert!(acknowledged > 0, "no operation was acknowledged");
+    assert!(batches > 0, "no child committed a batch");
 }
