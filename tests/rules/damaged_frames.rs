@@ -45,6 +45,17 @@ fn stored(with_pages: bool) -> Stored {
     }
 }
 
+/// A place in the footer of the first batch: where the digest of the session
+/// stands for the last time before its newer image.
+fn first_footer(disk: &SimulatedDisk, id: &SessionId) -> usize {
+    let newer = places(disk, NEW.as_bytes());
+    let digests = places(disk, &id.digest().to_bytes());
+    let mut before = digests.iter().map(|(_, offset)| *offset);
+    let newer = newer.first().map_or(0, |(_, offset)| *offset);
+    let image = before.clone().rfind(|offset| *offset < newer).unwrap();
+    before.rfind(|offset| *offset < image).unwrap()
+}
+
 fn value(db: &Database, id: &SessionId) -> Result<Option<String>, Error> {
     match db.open_session(id)? {
         Some(handle) => handle.get("value"),
@@ -157,15 +168,7 @@ fn a_flip_anywhere_in_the_segments_gives_no_wrong_answer() {
 #[test]
 fn damage_that_no_footer_attributes_makes_open_refuse() {
     let Stored { disk, damaged, .. } = stored(false);
-    // The footer of the first batch: the last place of the session's digest
-    // before the second batch, in which the newer value is.
-    let newer = places(&disk, NEW.as_bytes())[0].1;
-    let digests = places(&disk, &damaged.digest().to_bytes());
-    let image = digests.iter().map(|(_, offset)| *offset);
-    let image = image.filter(|offset| *offset < newer).max().unwrap();
-    let footer = digests.iter().map(|(_, offset)| *offset);
-    let footer = footer.filter(|offset| *offset < image).max().unwrap();
-    flip(&disk, "segments/000001.seg", footer);
+    flip(&disk, "segments/000001.seg", first_footer(&disk, &damaged));
     let before = disk.read_file("segments/000001.seg").unwrap();
     for index in [IndexFate::Lost, IndexFate::Kept] {
         let copy = disk.crash(Crash::KeepAll, index).unwrap();
@@ -176,4 +179,14 @@ fn damage_that_no_footer_attributes_makes_open_refuse() {
         );
         assert_eq!(copy.read_file("segments/000001.seg").unwrap(), before);
     }
+}
+
+#[test]
+fn damage_that_no_footer_attributes_is_no_absence_in_use() {
+    let Stored { disk, damaged, .. } = stored(false);
+    let db = open(&disk).unwrap();
+    db.verify().unwrap();
+    flip(&disk, "segments/000001.seg", first_footer(&disk, &damaged));
+    assert!(is_corrupted(&db.verify()), "verify tells of it");
+    assert_eq!(value(&db, &damaged).unwrap().as_deref(), Some(NEW));
 }

@@ -136,3 +136,48 @@ fn whoever_waits_for_an_allocation_holds_no_lock_of_its_session() {
         db.verify().unwrap();
     }
 }
+
+#[test]
+fn whoever_waited_for_the_lock_does_not_wait_for_space_with_it() {
+    let disk = GatedDisk::new(5);
+    let db = deferred(&disk.open());
+    let visitor = db.create_session();
+    visitor.set("user", "ada").unwrap();
+    let other = db.create_session();
+    std::thread::scope(|scope| {
+        let (entered, inside) = channel();
+        let (leave, left) = channel::<()>();
+        let gate = disk.close(Point::Create, "journal/");
+        let visitor = &visitor;
+        // One is in a transaction, a second one waits for its lock, and then
+        // the space is used up by others.
+        scope.spawn(move || {
+            visitor
+                .transaction(|_| {
+                    entered.send(()).unwrap();
+                    let _ = left.recv();
+                    Ok(())
+                })
+                .unwrap();
+        });
+        expect_soon("the transaction begins", &inside);
+        let second = scope.spawn(move || visitor.set("large", &"x".repeat(30 << 10)));
+        let (sender, progress) = channel();
+        scope.spawn(move || {
+            for number in 0..12 {
+                other.set("filling", &"y".repeat(20 << 10)).unwrap();
+                sender.send(number).unwrap();
+            }
+        });
+        wait_until_it_stands_still(&progress);
+        leave.send(()).unwrap();
+        within_patience("a small write beside one that waits for space", move || {
+            for number in 0..5 {
+                visitor.set("small", &number).unwrap();
+            }
+        });
+        drop(gate);
+        second.join().unwrap().unwrap();
+    });
+    db.verify().unwrap();
+}
