@@ -169,6 +169,20 @@ struct Gates {
 }
 
 impl Gates {
+    fn set_passes(&mut self, number: u64, passes: usize) {
+        for gate in &mut self.closed {
+            if gate.number == number {
+                gate.passes = passes;
+            }
+        }
+    }
+
+    fn passes(&self, number: u64) -> usize {
+        let mut closed = self.closed.iter();
+        let gate = closed.find(|gate| gate.number == number);
+        gate.map_or(0, |gate| gate.passes)
+    }
+
     /// Whether somebody may pass here now.
     fn lets_pass(&mut self, point: Point, path: &str) -> bool {
         let mut closed = self.closed.iter_mut();
@@ -288,16 +302,9 @@ impl Closed {
     /// Lets the one who stands before the gate pass, and nobody else.
     pub(crate) fn let_one_pass(&self) {
         let mut gates = self.keeper.gates.lock();
-        let before = gates.waiting;
-        for gate in gates
-            .closed
-            .iter_mut()
-            .filter(|gate| gate.number == self.number)
-        {
-            gate.passes = 1;
-        }
+        gates.set_passes(self.number, 1);
         self.keeper.changed.notify_all();
-        while gates.waiting == before {
+        while gates.passes(self.number) > 0 {
             self.keeper.changed.wait(&mut gates);
         }
     }
