@@ -10,7 +10,7 @@ use crate::format::codec::{ALIGNMENT, Malformed, VERSION};
 use crate::format::effect::Payload;
 use crate::format::header::{Declaration, JOURNAL_HEADER_BYTES, JournalHeader};
 use crate::format::identity::{Batch, JournalNumber, Sequence};
-use crate::format::journal_frame::{self, JournalFrame, Place};
+use crate::format::journal_frame::{self, HEAD_BYTES, JournalFrame, Place};
 
 use super::files::JournalOptions;
 use super::unproven::Unproven;
@@ -263,8 +263,9 @@ impl Walk<'_> {
             (self.apply)(frame.sequence, payload)?;
         }
         self.unproven.prove(frame.synced_through);
-        self.unproven
-            .note(frame.sequence, number, offset, frame.size);
+        // Without its padding, which the file may lack.
+        let length = HEAD_BYTES.saturating_add(frame.payload.len());
+        self.unproven.note(frame.sequence, number, offset, length);
         self.expected = self.expected.next();
         Ok(())
     }
