@@ -76,8 +76,8 @@ fn journal_files_are_used_again_and_do_not_pile_up() {
         let mut writer = Writer::new(&database);
         for round in 0..40 {
             // Now and then more files become unnecessary than are kept.
-            let writes = if round % 8 == 7 { 6 } else { 2 };
-            for _ in 0..writes {
+            let count = if round % 8 == 7 { 6 } else { 2 };
+            for _ in 0..count {
                 writer.step(40_000).unwrap();
             }
             database.checkpoint().unwrap();

@@ -143,7 +143,7 @@ impl Crashes {
         self.synced = writer.history.len();
         // Some tails reach over several files.
         let padding = if self.random.bool() { 0 } else { 20_000 };
-        for _ in 0..1 + self.random.usize(..20) {
+        for _ in 0..self.random.usize(1..=20) {
             writer.step(padding).unwrap();
         }
         self.disk.power_off_after(self.random.u64(1..6));
