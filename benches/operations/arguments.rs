@@ -38,10 +38,14 @@ pub(crate) enum Work {
     Measure(Arguments),
     /// The child that fills a database and is killed.
     Fill(PathBuf),
+    /// The child that sees how much memory a flush takes.
+    Memory(PathBuf),
 }
 
 /// Tells the child what it is for.
 pub(crate) const FILL: &str = "--fill-and-wait";
+/// The same for the other one.
+pub(crate) const MEMORY: &str = "--memory-of-a-flush";
 
 impl Arguments {
     pub(crate) fn parse(words: impl Iterator<Item = String>) -> Outcome<Work> {
@@ -60,6 +64,7 @@ impl Arguments {
                 "--full" => arguments.length = Length::Full,
                 "--directory" => arguments.directory = Some(directory()?),
                 FILL => return Ok(Work::Fill(directory()?)),
+                MEMORY => return Ok(Work::Memory(directory()?)),
                 // Cargo says so to every bench.
                 "--bench" => {}
                 unknown if unknown.starts_with('-') => {

@@ -7,12 +7,14 @@
 //! ones do not pay for the large one before them.
 
 use std::path::Path;
+use std::process::{Command, ExitCode, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
 
 use sessiondb::{Builder, Database, Durability, Session, SessionId};
 
 use crate::Outcome;
+use crate::arguments::MEMORY;
 use crate::machine::{forget_peak, resident};
 use crate::report::{Report, Target};
 use crate::samples::{Rounds, Samples, micros};
@@ -26,7 +28,8 @@ const SMALL: usize = 100;
 const WARM_UP: usize = 30;
 /// Enough for all sessions of a run, so that no checkpoint happens by itself.
 const MEMTABLE_BYTES: usize = 16 << 30;
-const MIB: f64 = 1_048_576.0;
+/// Memory that has to show.
+const CONTROL_BYTES: usize = 2 << 20;
 
 /// Where the sessions are when they are flushed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -92,41 +95,43 @@ struct Figures {
 
 pub(crate) fn measure(workplace: &Workplace, report: &mut Report) -> Outcome<()> {
     for place in [Place::Memtable, Place::Checkpointed, Place::Cold] {
-        let memory = format!("flush {}: memory growth", place.name());
-        let wanted = DURABILITIES
+        let directory = workplace.place(place.name());
+        let times = DURABILITIES
             .iter()
             .flat_map(|(durability, _)| names(place, durability));
-        let mut wanted: Vec<String> = wanted.collect();
-        wanted.push(memory.clone());
-        if !report.wants_any(wanted.iter().map(String::as_str)) {
-            continue;
+        let times: Vec<String> = times.collect();
+        if report.wants_any(times.iter().map(String::as_str)) {
+            let rounds = workplace.length.choose(1, 7, 15);
+            measure_times(&directory, report, place, rounds)?;
         }
-        let large = workplace.length.choose(1, 7, 15);
-        let directory = workplace.place(place.name());
-        let mut stock = Stock::new(&directory, place, large * DURABILITIES.len())?;
-        let mut figures = [Figures::default(), Figures::default()];
-        let mut grown = 0;
-        for _ in 0..large {
-            for (figures, (_, durability)) in figures.iter_mut().zip(DURABILITIES) {
-                grown = grown.max(stock.turn(durability, figures)?);
-            }
+        let memory = format!("flush {}: memory growth", place.name());
+        if report.wants(&memory) {
+            let grown = growth(&directory)?;
+            let note = "at its highest during the call";
+            report.add(memory, grown, "MiB", Target::AtMost(1.0), note);
         }
-        stock.database.close()?;
-        drop(stock);
-        std::fs::remove_dir_all(&directory)?;
-        for (figures, (durability, _)) in figures.into_iter().zip(DURABILITIES) {
-            figures.add_to(report, place, durability);
+    }
+    Ok(())
+}
+
+fn measure_times(
+    directory: &Path,
+    report: &mut Report,
+    place: Place,
+    rounds: usize,
+) -> Outcome<()> {
+    let mut stock = Stock::new(directory, place, rounds * DURABILITIES.len())?;
+    let mut figures = [Figures::default(), Figures::default()];
+    for _ in 0..rounds {
+        for (figures, (_, durability)) in figures.iter_mut().zip(DURABILITIES) {
+            stock.turn(durability, figures)?;
         }
-        let limit = Target::AtMost(1.0);
-        #[expect(clippy::cast_precision_loss, reason = "memory is far below 2^53")]
-        let grown = grown as f64 / MIB;
-        report.add(
-            memory,
-            grown,
-            "MiB",
-            limit,
-            "peak during the call, the worst",
-        );
+    }
+    stock.database.close()?;
+    drop(stock);
+    std::fs::remove_dir_all(directory)?;
+    for (figures, (durability, _)) in figures.into_iter().zip(DURABILITIES) {
+        figures.add_to(report, place, durability);
     }
     Ok(())
 }
@@ -218,9 +223,8 @@ impl Stock {
         }
     }
 
-    /// Small ones, a large one, small ones; returns by how much memory grew
-    /// with the large one.
-    fn turn(&mut self, durability: Durability, figures: &mut Figures) -> Outcome<u64> {
+    /// Small ones, a large one, small ones.
+    fn turn(&mut self, durability: Durability, figures: &mut Figures) -> Outcome<()> {
         let database = self.database.with_durability(durability);
         let mut whole = Samples::default();
         let mut flush = Samples::default();
@@ -235,7 +239,7 @@ impl Stock {
         figures.large_flush.0.push(micros(large.flush));
         figures.small.0.push(whole.p50());
         figures.small_flush.0.push(flush.p50());
-        Ok(large.grown)
+        Ok(())
     }
 
     fn flush_small(
@@ -287,6 +291,73 @@ fn flush_one(database: &Database, held: Held) -> Outcome<Taken> {
         flush: whole.saturating_sub(opened),
         grown: peak.saturating_sub(before),
     })
+}
+
+/// By how many MiB the resident set grows with a flush, in a process of its own
+/// and a thread of its own, so that what is allocated comes from the system:
+/// memory that was kept from earlier would hide it.
+fn growth(directory: &Path) -> Outcome<f64> {
+    let child = Command::new(std::env::current_exe()?)
+        .arg(MEMORY)
+        .arg(directory)
+        .env("MALLOC_MMAP_THRESHOLD_", "65536")
+        .env("MALLOC_TRIM_THRESHOLD_", "65536")
+        .stderr(Stdio::inherit())
+        .output()?;
+    if !child.status.success() {
+        return Err("the growth of memory could not be measured".into());
+    }
+    std::fs::remove_dir_all(directory)?;
+    let grown = String::from_utf8(child.stdout)?.trim().parse::<u32>()?;
+    Ok(f64::from(grown) / 1024.0)
+}
+
+/// What that process does: prints the worst growth in KiB. The directory's
+/// name says where the sessions are to be.
+pub(crate) fn tell_growth(directory: &Path) -> Outcome<ExitCode> {
+    let places = [Place::Memtable, Place::Checkpointed, Place::Cold];
+    let name = directory.file_name().and_then(|name| name.to_str());
+    let place = places.into_iter().find(|place| Some(place.name()) == name);
+    let place = place.ok_or("the directory names no place")?;
+    let mut stock = Stock::new(directory, place, DURABILITIES.len())?;
+    // What shrinks meanwhile would hide what grows.
+    settle()?;
+    let mut grown = 0;
+    for (_, durability) in DURABILITIES {
+        let database = stock.database.with_durability(durability);
+        let (mut whole, mut flush) = (Samples::default(), Samples::default());
+        stock.flush_small(&database, &mut whole, &mut flush)?;
+        settle()?;
+        let held = stock.large.pop().ok_or("no large session is left")?;
+        // A new thread allocates from a heap of its own: the old one has much
+        // that is free and resident, and would take it from there.
+        let flushed = thread::scope(|scope| {
+            let flush = || {
+                let grown = flush_one(&database, held)?.grown;
+                assert_growth_shows()?;
+                Ok(grown)
+            };
+            scope.spawn(flush).join()
+        });
+        let flushed: Outcome<u64> = flushed.map_err(|_| "a flush panicked")?;
+        grown = grown.max(flushed?);
+    }
+    stock.database.close()?;
+    println!("{}", grown >> 10);
+    Ok(ExitCode::SUCCESS)
+}
+
+/// A figure that could not be otherwise says nothing: memory that is known to
+/// be taken has to show.
+fn assert_growth_shows() -> Outcome<()> {
+    forget_peak()?;
+    let (before, _) = resident()?;
+    drop(std::hint::black_box(vec![1_u8; CONTROL_BYTES]));
+    let (_, peak) = resident()?;
+    if peak.saturating_sub(before) < CONTROL_BYTES as u64 / 2 {
+        return Err("what is allocated does not show in the resident set".into());
+    }
+    Ok(())
 }
 
 /// Waits until nothing more is freed.

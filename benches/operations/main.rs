@@ -49,6 +49,7 @@ fn main() -> ExitCode {
 fn run() -> Outcome<ExitCode> {
     let arguments = match Arguments::parse(std::env::args().skip(1))? {
         Work::Fill(directory) => return reopen::fill(&directory),
+        Work::Memory(directory) => return flush::tell_growth(&directory),
         Work::Measure(arguments) => arguments,
     };
     let workplace = Workplace::new(&arguments)?;
