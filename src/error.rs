@@ -81,8 +81,8 @@ pub enum Error {
         /// What does not hold.
         reason: String,
     },
-    /// There is no space for this write; nothing was applied. Removals go on
-    /// working, and writes do again once there is space.
+    /// There is no space for this write; nothing was applied. Writes work
+    /// again once there is some.
     #[error("no space left to {doing}; free some space, no reopening is needed")]
     StorageFull {
         /// What needed the space.

@@ -342,3 +342,6 @@ fn write_damage(
     let step = Step::Damaged(Box::new(row), Box::new(base.clone()));
     Ok((vec![step], base))
 }
+
+#[cfg(test)]
+mod tests;

@@ -55,7 +55,7 @@ impl Engine {
     }
 }
 
-fn publish_step(
+pub(super) fn publish_step(
     index: &Index,
     state: &mut State,
     merged: &Merged,

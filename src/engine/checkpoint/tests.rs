@@ -1,0 +1,133 @@
+//! Publishing, one step at a time: after each of them a lookup finds every key
+//! where it is, without the help of a rebuild (3).
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use super::super::publish::publish_step;
+use super::Plan;
+use crate::{Database, Session, SimulatedDisk};
+
+type Model = BTreeMap<String, usize>;
+
+struct Scene {
+    db: Database,
+    session: Session,
+    model: Model,
+}
+
+impl Scene {
+    fn new(seed: u64) -> Self {
+        let disk = SimulatedDisk::new(seed).unwrap();
+        let builder = Database::builder().background(false);
+        let db = builder.open_on(Arc::new(disk)).unwrap();
+        let session = db.create_session();
+        let model = Model::new();
+        Self { db, session, model }
+    }
+
+    /// Puts or removes keys, values being their sizes.
+    fn change(&mut self, changes: &[(String, Option<usize>)]) {
+        let outcome = self.session.transaction(|tx| {
+            changes.iter().try_for_each(|(key, size)| match size {
+                Some(size) => tx.set_bytes(key, &vec![7; *size]),
+                None => tx.discard(key).map(drop),
+            })
+        });
+        outcome.unwrap();
+        for (key, size) in changes {
+            match size {
+                Some(size) => self.model.insert(key.clone(), *size),
+                None => self.model.remove(key),
+            };
+        }
+    }
+
+    fn check(&self, moment: &str) {
+        for (key, size) in &self.model {
+            let found = self.session.get_bytes(key).unwrap();
+            let found = found.map(|bytes| bytes.len());
+            assert_eq!(found, Some(*size), "{key} {moment}");
+        }
+        let keys: Vec<String> = self.session.keys().unwrap().map(Result::unwrap).collect();
+        assert!(keys.iter().eq(self.model.keys()), "the walk {moment}");
+        let rebuilds = self.db.engine().index.generation();
+        assert_eq!(rebuilds, 0, "the index had to be rebuilt {moment}");
+    }
+
+    /// Commits a batch without publishing it.
+    fn commit(&self) -> Plan {
+        let engine = self.db.engine();
+        let mut checkpointer = engine.checkpointer.lock();
+        let freeze = engine.freeze_now();
+        engine.write_batch(&mut checkpointer, &freeze).unwrap()
+    }
+
+    fn publish_one_by_one(&mut self, moment: &str) {
+        let plan = self.commit();
+        let index = self.db.engine().index.get().unwrap();
+        self.check(&format!("before publishing {moment}"));
+        for merged in &plan.merged {
+            for (count, step) in merged.steps.iter().enumerate() {
+                let mut state = merged.cell.state.write();
+                publish_step(&index, &mut state, merged, step, plan.batch).unwrap();
+                drop(state);
+                self.check(&format!("after step {count} {moment}"));
+            }
+            merged.cell.state.write().frozen = None;
+        }
+        self.check(&format!("after publishing {moment}"));
+    }
+}
+
+fn key(number: usize) -> String {
+    format!("key {number:05}")
+}
+
+/// About 20 keys a page.
+fn many(range: std::ops::Range<usize>, step: usize) -> Vec<(String, Option<usize>)> {
+    range.step_by(step).map(|n| (key(n), Some(180))).collect()
+}
+
+#[test]
+fn a_page_that_splits_is_found_after_every_step() {
+    let mut scene = Scene::new(1);
+    scene.change(&many(0..1000, 10));
+    scene.publish_one_by_one("of a new session");
+    // Only between the keys of some pages, so that the others stay.
+    scene.change(&many(0..300, 1));
+    scene.publish_one_by_one("of the image's split");
+    scene.change(&many(600..700, 1));
+    scene.publish_one_by_one("of a page's split");
+    scene.db.verify().unwrap();
+}
+
+#[test]
+fn pages_that_join_are_found_after_every_step() {
+    let mut scene = Scene::new(2);
+    scene.change(&many(0..800, 1));
+    scene.publish_one_by_one("of a new session");
+    let sparse = (0..800_usize).filter(|number| !number.is_multiple_of(25));
+    let removed: Vec<_> = sparse.map(|number| (key(number), None)).collect();
+    scene.change(&removed[..200]);
+    scene.publish_one_by_one("of the first pages' joining");
+    scene.change(&removed[400..]);
+    scene.publish_one_by_one("of the last pages' joining");
+    scene.db.verify().unwrap();
+}
+
+#[test]
+fn random_changes_are_found_after_every_step() {
+    let mut random = fastrand::Rng::with_seed(3);
+    let mut scene = Scene::new(3);
+    for round in 0..12 {
+        let changes = (0..random.usize(1..250)).map(|_| {
+            let size = random.bool().then(|| random.usize(..600));
+            (key(random.usize(..400)), size)
+        });
+        let changes: Vec<_> = changes.collect();
+        scene.change(&changes);
+        scene.publish_one_by_one(&format!("of round {round}"));
+    }
+    scene.db.verify().unwrap();
+}
