@@ -6,7 +6,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use parking_lot::{Mutex, MutexGuard};
 
-use super::writer::{Shared, Slot, Tail};
+use super::tail::{Slot, Tail};
+use super::writer::Shared;
 use crate::disk::DiskFile;
 use crate::error::{Error, Result};
 use crate::format::header::JOURNAL_HEADER_BYTES;
@@ -50,8 +51,8 @@ pub(super) fn first_step(segment_bytes: u64) -> u64 {
 
 /// Free space behind the last frame, in both files.
 fn ahead(tail: &Tail) -> u64 {
-    let free = |slot: &Slot| slot.allocated.saturating_sub(slot.offset);
-    free(&tail.current).saturating_add(tail.next.as_ref().map_or(0, free))
+    let next = tail.next.as_ref().map_or(0, Slot::free);
+    tail.current.free().saturating_add(next)
 }
 
 /// Whether the allocator should work, though nobody waits yet. When both
@@ -111,8 +112,7 @@ fn can_extend(tail: &Tail, wanted: u64, size: u64) -> bool {
 }
 
 fn fits(tail: &Tail, bytes: u64) -> bool {
-    let free = |slot: &Slot| slot.allocated.saturating_sub(slot.offset);
-    bytes <= free(&tail.current) || tail.next.as_ref().is_some_and(|next| bytes <= free(next))
+    bytes <= tail.current.free() || tail.next.as_ref().is_some_and(|next| bytes <= next.free())
 }
 
 /// Fills one more step: of the current file while `target` still fits into

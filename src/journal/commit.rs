@@ -12,7 +12,8 @@ use std::time::{Duration, Instant};
 
 use parking_lot::{Condvar, Mutex};
 
-use super::writer::{Chunk, Shared};
+use super::tail::Chunk;
+use super::writer::Shared;
 use crate::error::{Error, Result};
 use crate::format::identity::Sequence;
 

@@ -12,6 +12,8 @@ mod commit;
 mod files;
 mod poison;
 mod reader;
+mod reservation;
+mod tail;
 mod unproven;
 mod writer;
 
@@ -20,4 +22,6 @@ mod tests;
 
 pub(crate) use files::JournalOptions;
 pub(crate) use reader::{Recovered, recover};
-pub(crate) use writer::{Journal, Position, Reservation};
+pub(crate) use reservation::Reservation;
+pub(crate) use tail::Position;
+pub(crate) use writer::Journal;

@@ -1,7 +1,4 @@
-//! Appending: where the next frame goes, and what waits to be written.
-//!
-//! INVARIANT: all reserved bytes fit into the rest of the current file, or
-//! all of them into the next one. So an append never waits.
+//! Appending frames, going on in the next file, and the journal's threads.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -14,83 +11,16 @@ use super::commit::Commit;
 use super::files::JournalOptions;
 use super::poison::Poison;
 use super::reader::Recovered;
+use super::reservation::Reservation;
+use super::tail::{Chunk, Position, Slot, Tail};
 use super::{allocator, commit};
-use crate::disk::DiskFile;
 use crate::error::{Error, Result};
 use crate::format::effect::Payload;
 use crate::format::header::{Declaration, JOURNAL_HEADER_BYTES, JournalHeader};
-use crate::format::identity::{JournalNumber, Sequence};
+use crate::format::identity::Sequence;
 use crate::format::journal_frame::{self, HEAD_BYTES, Place, frame_bytes};
 
-/// More than this is not held in memory for the next sync.
-const PENDING_BYTES: usize = 8 << 20;
 const HEADER: u64 = JOURNAL_HEADER_BYTES as u64;
-
-/// A file that frames go to.
-#[derive(Debug, Clone)]
-pub(super) struct Slot {
-    pub(super) number: JournalNumber,
-    pub(super) file: Arc<dyn DiskFile>,
-    /// Where the next frame goes.
-    pub(super) offset: u64,
-    /// Up to here the file is filled with zeros, and that is on disk.
-    pub(super) allocated: u64,
-}
-
-impl Slot {
-    fn free(&self) -> u64 {
-        self.allocated.saturating_sub(self.offset)
-    }
-}
-
-/// Bytes on their way to one place of a file.
-#[derive(Debug)]
-pub(super) struct Chunk {
-    pub(super) number: JournalNumber,
-    pub(super) file: Arc<dyn DiskFile>,
-    pub(super) offset: u64,
-    pub(super) bytes: Vec<u8>,
-}
-
-/// A point in the journal.
-#[derive(Debug, Clone, Copy, Default)]
-pub(crate) struct Position {
-    /// The last frame.
-    pub(crate) sequence: Sequence,
-    /// Bytes of all frames so far, since the journal was opened.
-    bytes: u64,
-}
-
-/// What appending changes.
-#[derive(Debug)]
-pub(super) struct Tail {
-    pub(super) current: Slot,
-    pub(super) next: Option<Slot>,
-    pub(super) reserved: u64,
-    /// How much space somebody waits for.
-    pub(super) wanted: u64,
-    pub(super) failure: Option<Error>,
-    pub(super) position: Position,
-    pub(super) declared_bytes: u64,
-    pub(super) declaration: Declaration,
-    pub(super) pending: VecDeque<Chunk>,
-    pub(super) pending_bytes: usize,
-    pub(super) pending_frames: usize,
-    /// Full files, with their last sequence.
-    pub(super) full: VecDeque<(JournalNumber, Sequence)>,
-    /// Files to use again.
-    pub(super) spares: Vec<JournalNumber>,
-    pub(super) highest: JournalNumber,
-    pub(super) stopped: bool,
-}
-
-impl Tail {
-    fn fits(&self, bytes: u64) -> bool {
-        let next = self.next.as_ref().map_or(0, Slot::free);
-        let needed = self.reserved.saturating_add(bytes);
-        needed <= self.current.free() || needed <= next
-    }
-}
 
 /// What the journal's threads share.
 #[derive(Debug)]
@@ -113,57 +43,10 @@ pub(crate) struct Journal {
     threads: Mutex<Vec<JoinHandle<()>>>,
 }
 
-/// Journal space for coming frames. What is not used is given back.
-#[derive(Debug)]
-pub(crate) struct Reservation {
-    shared: Arc<Shared>,
-    bytes: u64,
-}
-
-impl Reservation {
-    /// Makes sure that at least `bytes` are reserved. May wait for the
-    /// allocator, which takes no other lock.
-    pub(crate) fn cover(&mut self, bytes: u64) -> Result<()> {
-        let missing = bytes.saturating_sub(self.bytes);
-        if missing > 0 {
-            // Given back first: the whole has to fit into one file.
-            let whole = std::mem::take(&mut self.bytes).saturating_add(missing);
-            self.shared.give_back(whole.saturating_sub(missing));
-            self.shared.reserve(whole)?;
-            self.bytes = whole;
-        }
-        Ok(())
-    }
-}
-
-impl Drop for Reservation {
-    fn drop(&mut self) {
-        self.shared.give_back(self.bytes);
-    }
-}
-
 impl Shared {
     /// The longest frame that a file holds.
     pub(super) fn max_frame(&self) -> u64 {
         self.options.segment_bytes.saturating_sub(HEADER)
-    }
-
-    fn give_back(&self, bytes: u64) {
-        if bytes > 0 {
-            let mut tail = self.tail.lock();
-            tail.reserved = tail.reserved.saturating_sub(bytes);
-            self.allocated.notify_all();
-        }
-    }
-
-    /// Reserves space that is there already.
-    fn try_reserve(&self, bytes: u64) -> bool {
-        let mut tail = self.tail.lock();
-        let fits = tail.fits(bytes);
-        if fits {
-            tail.reserved = tail.reserved.saturating_add(bytes);
-        }
-        fits
     }
 
     /// From now on everybody is refused, and nobody waits.
@@ -173,37 +56,6 @@ impl Shared {
         drop(self.tail.lock());
         self.allocated.notify_all();
         self.commit.wake_all();
-    }
-
-    fn reserve(&self, bytes: u64) -> Result<()> {
-        if bytes > self.max_frame() {
-            return Err(Error::TooLarge {
-                what: "a transaction",
-                size: bytes,
-                limit: self.max_frame(),
-            });
-        }
-        let mut tail = self.tail.lock();
-        while !tail.fits(bytes) {
-            if tail.stopped {
-                return Err(Error::Closed);
-            }
-            self.poison.check()?;
-            tail.wanted = tail.wanted.max(tail.reserved.saturating_add(bytes));
-            tail.failure = None;
-            self.allocate.notify_one();
-            self.allocated.wait(&mut tail);
-            if !tail.fits(bytes)
-                && let Some(error) = tail.failure.take()
-            {
-                return Err(error);
-            }
-        }
-        tail.reserved = tail.reserved.saturating_add(bytes);
-        if allocator::is_short(&tail, self.options.segment_bytes) {
-            self.allocate.notify_one();
-        }
-        Ok(())
     }
 }
 
@@ -280,32 +132,6 @@ impl Journal {
         }))
     }
 
-    /// Reserves space for a frame of `bytes`, waiting for the allocator when
-    /// there is none. To be called before any lock is taken.
-    pub(crate) fn reserve(&self, bytes: u64) -> Result<Reservation> {
-        self.check()?;
-        let crowded = {
-            let tail = self.shared.tail.lock();
-            (tail.pending_bytes > PENDING_BYTES).then_some(tail.position.sequence)
-        };
-        if let Some(sequence) = crowded {
-            self.wait(sequence)?;
-        }
-        self.shared.reserve(bytes)?;
-        Ok(Reservation {
-            shared: Arc::clone(&self.shared),
-            bytes,
-        })
-    }
-
-    /// Reserves space where nobody has to be waited for.
-    pub(crate) fn try_reserve(&self, bytes: u64) -> Option<Reservation> {
-        self.shared.try_reserve(bytes).then(|| Reservation {
-            shared: Arc::clone(&self.shared),
-            bytes,
-        })
-    }
-
     /// The longest payload that a frame can carry.
     pub(crate) fn max_payload(&self) -> u64 {
         self.shared
@@ -339,7 +165,7 @@ impl Journal {
         };
         let synced = self.shared.commit.synced();
         let path = || self.shared.options.path(place.number);
-        let mut chunk = if continues(&tail) {
+        let mut chunk = if tail.continues() {
             tail.pending.pop_back()
         } else {
             None
@@ -540,12 +366,4 @@ fn encode_header(header: &JournalHeader, path: &std::path::Path) -> Result<Vec<u
     header
         .encode()
         .map_err(|malformed| Error::corrupted(path, 0, malformed))
-}
-
-/// Where the next frame goes in memory.
-fn continues(tail: &Tail) -> bool {
-    tail.pending.back().is_some_and(|chunk| {
-        chunk.number == tail.current.number
-            && chunk.offset.saturating_add(chunk.bytes.len() as u64) == tail.current.offset
-    })
 }

@@ -1,0 +1,122 @@
+//! Journal space that is set aside before any lock is taken, so that an append
+//! under one never waits (4).
+//!
+//! INVARIANT: all reserved bytes fit into the rest of the current file, or
+//! all of them into the next one.
+
+use std::sync::Arc;
+
+use super::allocator;
+use super::writer::{Journal, Shared};
+use crate::error::{Error, Result};
+
+/// More than this is not held in memory for the next sync.
+const PENDING_BYTES: usize = 8 << 20;
+
+/// Journal space for coming frames. What is not used is given back.
+#[derive(Debug)]
+pub(crate) struct Reservation {
+    shared: Arc<Shared>,
+    pub(super) bytes: u64,
+}
+
+impl Reservation {
+    /// Makes sure that at least `bytes` are reserved. May wait for the
+    /// allocator, which takes no other lock.
+    pub(crate) fn cover(&mut self, bytes: u64) -> Result<()> {
+        let missing = bytes.saturating_sub(self.bytes);
+        if missing > 0 {
+            // Given back first: the whole has to fit into one file.
+            let whole = std::mem::take(&mut self.bytes).saturating_add(missing);
+            self.shared.give_back(whole.saturating_sub(missing));
+            self.shared.reserve(whole)?;
+            self.bytes = whole;
+        }
+        Ok(())
+    }
+}
+
+impl Drop for Reservation {
+    fn drop(&mut self) {
+        self.shared.give_back(self.bytes);
+    }
+}
+
+impl Shared {
+    fn give_back(&self, bytes: u64) {
+        if bytes > 0 {
+            let mut tail = self.tail.lock();
+            tail.reserved = tail.reserved.saturating_sub(bytes);
+            self.allocated.notify_all();
+        }
+    }
+
+    /// Reserves space that is there already.
+    fn try_reserve(&self, bytes: u64) -> bool {
+        let mut tail = self.tail.lock();
+        let fits = tail.fits(bytes);
+        if fits {
+            tail.reserved = tail.reserved.saturating_add(bytes);
+        }
+        fits
+    }
+
+    fn reserve(&self, bytes: u64) -> Result<()> {
+        if bytes > self.max_frame() {
+            return Err(Error::TooLarge {
+                what: "a transaction",
+                size: bytes,
+                limit: self.max_frame(),
+            });
+        }
+        let mut tail = self.tail.lock();
+        while !tail.fits(bytes) {
+            if tail.stopped {
+                return Err(Error::Closed);
+            }
+            self.poison.check()?;
+            tail.wanted = tail.wanted.max(tail.reserved.saturating_add(bytes));
+            tail.failure = None;
+            self.allocate.notify_one();
+            self.allocated.wait(&mut tail);
+            if !tail.fits(bytes)
+                && let Some(error) = tail.failure.take()
+            {
+                return Err(error);
+            }
+        }
+        tail.reserved = tail.reserved.saturating_add(bytes);
+        if allocator::is_short(&tail, self.options.segment_bytes) {
+            self.allocate.notify_one();
+        }
+        Ok(())
+    }
+}
+
+impl Journal {
+    /// Reserves space for a frame of `bytes`, waiting for the allocator when
+    /// there is none. To be called before any lock is taken.
+    pub(crate) fn reserve(&self, bytes: u64) -> Result<Reservation> {
+        self.check()?;
+        let crowded = {
+            let tail = self.shared.tail.lock();
+            (tail.pending_bytes > PENDING_BYTES).then_some(tail.position.sequence)
+        };
+        if let Some(sequence) = crowded {
+            self.wait(sequence)?;
+        }
+        self.shared.reserve(bytes)?;
+        Ok(Reservation {
+            shared: Arc::clone(&self.shared),
+            bytes,
+        })
+    }
+
+    /// Reserves space where nobody has to be waited for.
+    pub(crate) fn try_reserve(&self, bytes: u64) -> Option<Reservation> {
+        self.shared.try_reserve(bytes).then(|| Reservation {
+            shared: Arc::clone(&self.shared),
+            bytes,
+        })
+    }
+}

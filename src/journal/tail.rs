@@ -1,0 +1,86 @@
+//! The end of the journal: where the next frame goes, what waits to be
+//! written, and how much space there is.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+
+use crate::disk::DiskFile;
+use crate::error::Error;
+use crate::format::header::Declaration;
+use crate::format::identity::{JournalNumber, Sequence};
+
+/// A file that frames go to.
+#[derive(Debug, Clone)]
+pub(super) struct Slot {
+    pub(super) number: JournalNumber,
+    pub(super) file: Arc<dyn DiskFile>,
+    /// Where the next frame goes.
+    pub(super) offset: u64,
+    /// Up to here the file is filled with zeros, and that is on disk.
+    pub(super) allocated: u64,
+}
+
+impl Slot {
+    /// Bytes for coming frames.
+    pub(super) fn free(&self) -> u64 {
+        self.allocated.saturating_sub(self.offset)
+    }
+}
+
+/// Bytes on their way to one place of a file.
+#[derive(Debug)]
+pub(super) struct Chunk {
+    pub(super) number: JournalNumber,
+    pub(super) file: Arc<dyn DiskFile>,
+    pub(super) offset: u64,
+    pub(super) bytes: Vec<u8>,
+}
+
+/// A point in the journal.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Position {
+    /// The last frame.
+    pub(crate) sequence: Sequence,
+    /// Bytes of all frames so far, since the journal was opened.
+    pub(super) bytes: u64,
+}
+
+/// What appending changes.
+#[derive(Debug)]
+pub(super) struct Tail {
+    pub(super) current: Slot,
+    pub(super) next: Option<Slot>,
+    pub(super) reserved: u64,
+    /// How much space somebody waits for.
+    pub(super) wanted: u64,
+    pub(super) failure: Option<Error>,
+    pub(super) position: Position,
+    pub(super) declared_bytes: u64,
+    pub(super) declaration: Declaration,
+    pub(super) pending: VecDeque<Chunk>,
+    pub(super) pending_bytes: usize,
+    pub(super) pending_frames: usize,
+    /// Full files, with their last sequence.
+    pub(super) full: VecDeque<(JournalNumber, Sequence)>,
+    /// Files to use again.
+    pub(super) spares: Vec<JournalNumber>,
+    pub(super) highest: JournalNumber,
+    pub(super) stopped: bool,
+}
+
+impl Tail {
+    /// Whether `bytes` more can be reserved.
+    pub(super) fn fits(&self, bytes: u64) -> bool {
+        let next = self.next.as_ref().map_or(0, Slot::free);
+        let needed = self.reserved.saturating_add(bytes);
+        needed <= self.current.free() || needed <= next
+    }
+
+    /// Whether the next frame continues what waits to be written last.
+    pub(super) fn continues(&self) -> bool {
+        self.pending.back().is_some_and(|chunk| {
+            chunk.number == self.current.number
+                && chunk.offset.saturating_add(chunk.bytes.len() as u64) == self.current.offset
+        })
+    }
+}
