@@ -199,6 +199,8 @@ impl Run {
         let mut budget = self.budget();
         let mut last: Option<Answered> = None;
         let stamp = &mut self.stamp;
+        // What was refused for its size takes the whole transaction with it.
+        let mut refused = false;
         let result = handle.session.try_transaction(|tx| {
             for action in actions {
                 let answered = one_step(tx, action, &mut keys, stamp, &mut budget);
@@ -206,6 +208,7 @@ impl Run {
                 if expected != actual {
                     return Err(Refusal::Surprise);
                 }
+                refused |= *actual == Failure::TooLarge.into();
             }
             if fails { Err(Refusal::Chosen) } else { Ok(()) }
         });
@@ -225,7 +228,7 @@ impl Run {
         let expected = match (seen.is_some(), fails) {
             (false, _) => Failure::SessionGone.into(),
             (true, true) => Failure::Refused.into(),
-            (true, false) if full => Failure::TooLarge.into(),
+            (true, false) if full || refused => Failure::TooLarge.into(),
             (true, false) => Answer::Done,
         };
         if expected != Answer::Done {
