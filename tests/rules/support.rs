@@ -159,42 +159,36 @@ struct Gate {
     part: String,
     /// How many may still pass.
     passes: usize,
+    /// How many stand before it.
+    waiting: usize,
 }
 
 #[derive(Debug, Default)]
 struct Gates {
     closed: Vec<Gate>,
     made: u64,
-    waiting: usize,
 }
 
 impl Gates {
-    fn set_passes(&mut self, number: u64, passes: usize) {
-        for gate in &mut self.closed {
-            if gate.number == number {
-                gate.passes = passes;
-            }
+    fn gate(&mut self, number: u64) -> Option<&mut Gate> {
+        self.closed.iter_mut().find(|gate| gate.number == number)
+    }
+
+    fn count(&mut self, number: Option<u64>, by: isize) {
+        if let Some(gate) = number.and_then(|number| self.gate(number)) {
+            gate.waiting = gate.waiting.saturating_add_signed(by);
         }
     }
 
-    fn passes(&self, number: u64) -> usize {
-        let mut closed = self.closed.iter();
-        let gate = closed.find(|gate| gate.number == number);
-        gate.map_or(0, |gate| gate.passes)
-    }
-
-    /// Whether somebody may pass here now.
-    fn lets_pass(&mut self, point: Point, path: &str) -> bool {
+    /// The gate that nobody may pass here now.
+    fn blocking(&mut self, point: Point, path: &str) -> Option<u64> {
         let mut closed = self.closed.iter_mut();
-        let gate = closed.find(|gate| gate.point == point && path.contains(&*gate.part));
-        match gate {
-            None => true,
-            Some(gate) if gate.passes > 0 => {
-                gate.passes -= 1;
-                true
-            }
-            Some(_) => false,
+        let gate = closed.find(|gate| gate.point == point && path.contains(&*gate.part))?;
+        if gate.passes == 0 {
+            return Some(gate.number);
         }
+        gate.passes -= 1;
+        None
     }
 }
 
@@ -208,15 +202,17 @@ impl Gatekeeper {
     fn pass(&self, point: Point, path: &Path) {
         let path = path.to_string_lossy();
         let mut gates = self.gates.lock();
-        if gates.lets_pass(point, &path) {
-            return;
-        }
-        gates.waiting += 1;
-        self.changed.notify_all();
-        while !gates.lets_pass(point, &path) {
+        let mut before = None;
+        while let Some(number) = gates.blocking(point, &path) {
+            if before != Some(number) {
+                gates.count(before, -1);
+                gates.count(Some(number), 1);
+                before = Some(number);
+                self.changed.notify_all();
+            }
             self.changed.wait(&mut gates);
         }
-        gates.waiting -= 1;
+        gates.count(before, -1);
         self.changed.notify_all();
     }
 }
@@ -274,6 +270,7 @@ impl GatedDisk {
             point,
             part: part.into(),
             passes: 0,
+            waiting: 0,
         });
         Closed {
             number,
@@ -287,7 +284,7 @@ impl Closed {
     pub(crate) fn wait_for_somebody(&self) {
         let deadline = Instant::now() + PATIENCE;
         let mut gates = self.keeper.gates.lock();
-        while gates.waiting == 0 {
+        while gates.gate(self.number).is_none_or(|gate| gate.waiting == 0) {
             let timed_out = self
                 .keeper
                 .changed
@@ -302,9 +299,11 @@ impl Closed {
     /// Lets the one who stands before the gate pass, and nobody else.
     pub(crate) fn let_one_pass(&self) {
         let mut gates = self.keeper.gates.lock();
-        gates.set_passes(self.number, 1);
+        if let Some(gate) = gates.gate(self.number) {
+            gate.passes = 1;
+        }
         self.keeper.changed.notify_all();
-        while gates.passes(self.number) > 0 {
+        while gates.gate(self.number).is_some_and(|gate| gate.passes > 0) {
             self.keeper.changed.wait(&mut gates);
         }
     }
