@@ -12,8 +12,10 @@ use crate::support::{DEFERRED, GatedDisk, Point, builder, open, session};
 fn a_frame_that_was_written_and_not_synced_is_synced_before_it_is_replayed() {
     let disk = GatedDisk::new(21);
     // The one that is killed must not go on to its next journal file.
-    let _killed = disk.close(Point::Create, "journal/000002");
+    let stopped = disk.close(Point::Create, "journal/000002");
     let db = disk.open();
+    // Opened before the database is closed.
+    let _stopped = stopped;
     let visitor = db.create_session();
     visitor.set("user", "ada").unwrap();
     let id = visitor.id();
@@ -42,10 +44,11 @@ fn a_frame_that_was_written_and_not_synced_is_synced_before_it_is_replayed() {
 /// name; goes on with another process, and cuts the power.
 fn killed_in_the_commit(point: Point, small_files: bool) {
     let disk = GatedDisk::new(22);
-    let _killed = disk.close(Point::Create, "journal/000002");
+    let stopped = disk.close(Point::Create, "journal/000002");
     let segment_bytes = if small_files { 1 << 10 } else { 64 << 10 };
     let open_gated = builder().segment_bytes(segment_bytes);
     let db = open_gated.open_on(Arc::new(disk.clone())).unwrap();
+    let _stopped = stopped;
     let visitor = db.create_session();
     visitor.set("first", &"x".repeat(1200)).unwrap();
     let id = visitor.id();
