@@ -100,7 +100,9 @@ fn run(signal: &Signal, engine: &Weak<Engine>) {
         let idle_after = engine.options.idle_checkpoint_after;
         let idle = engine.is_changed() && quiet_since.elapsed() >= idle_after;
         let mut wait = idle_after.max(Duration::from_millis(20)) / 2;
-        if engine.wants_checkpoint() || idle {
+        // One that found no space is tried again also when nobody can write
+        // any more, or nobody does.
+        if engine.wants_checkpoint() || idle || engine.is_stuck() {
             match engine.checkpoint() {
                 Ok(()) => wait = Duration::ZERO,
                 Err(error) => {

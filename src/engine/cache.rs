@@ -4,21 +4,25 @@
 use quick_cache::Weighter;
 use quick_cache::sync::Cache;
 
-use crate::format::identity::Location;
+use crate::format::identity::{Generation, Location};
 use crate::format::page::Page;
+
+/// Under the place and whose keys: a row that points to another session's page
+/// does not find it.
+type Place = (Location, Generation);
 
 #[derive(Debug, Clone)]
 struct PageWeight;
 
-impl Weighter<Location, Page> for PageWeight {
-    fn weight(&self, _: &Location, page: &Page) -> u64 {
+impl Weighter<Place, Page> for PageWeight {
+    fn weight(&self, _: &Place, page: &Page) -> u64 {
         page.memory() as u64
     }
 }
 
 /// A cache of pages, limited in bytes.
 #[derive(Debug)]
-pub(crate) struct PageCache(Cache<Location, Page, PageWeight>);
+pub(crate) struct PageCache(Cache<Place, Page, PageWeight>);
 
 impl PageCache {
     /// A cache of about `bytes`.
@@ -30,13 +34,13 @@ impl PageCache {
     }
 
     /// The page at a location.
-    pub(crate) fn get(&self, location: Location) -> Option<Page> {
-        self.0.get(&location)
+    pub(crate) fn get(&self, location: Location, generation: Generation) -> Option<Page> {
+        self.0.get(&(location, generation))
     }
 
     /// Keeps a page.
-    pub(crate) fn insert(&self, location: Location, page: Page) {
-        self.0.insert(location, page);
+    pub(crate) fn insert(&self, location: Location, generation: Generation, page: Page) {
+        self.0.insert((location, generation), page);
     }
 
     /// Bytes in the cache.

@@ -28,6 +28,9 @@ use crate::session_id::SessionDigest;
 /// Checkpoints between two watermarks of the index.
 const WATERMARK_EVERY: u64 = 8;
 
+/// Sessions published between two looks at the free space.
+const ROOM_CHECKED_EVERY: usize = 64;
+
 /// Sessions that changed since the last freeze.
 #[derive(Debug, Default)]
 pub(super) struct Dirty {
@@ -82,6 +85,11 @@ impl Engine {
             || self.journal.live_bytes() > (self.options.memtable_bytes as u64).max(1 << 20)
     }
 
+    /// Whether a checkpoint waits for space on disk.
+    pub(crate) fn is_stuck(&self) -> bool {
+        self.memtable.is_stuck()
+    }
+
     /// Whether anything changed since the last freeze.
     pub(crate) fn is_changed(&self) -> bool {
         !self.dirty.lock().cells.is_empty()
@@ -125,12 +133,25 @@ impl Engine {
     }
 
     fn finish_pending(&self, checkpointer: &mut Checkpointer, mut pending: Pending) -> Result<()> {
+        let _alarm = Alarm(self);
         let outcome = self.advance(checkpointer, &mut pending);
         if outcome.is_err() {
             // The frozen layers stay readable.
             checkpointer.pending = Some(pending);
         }
         outcome
+    }
+
+    /// Publishes what is committed and was not published; an index that was
+    /// rebuilt meanwhile is ahead of the sessions in memory until then.
+    pub(super) fn finish_publishing(&self, checkpointer: &mut Checkpointer) -> Result<bool> {
+        let Some(pending) = checkpointer
+            .pending
+            .take_if(|pending| pending.plan.is_some())
+        else {
+            return Ok(false);
+        };
+        self.finish_pending(checkpointer, pending).map(|()| true)
     }
 
     fn freeze_now(&self) -> Freeze {
@@ -164,6 +185,7 @@ impl Engine {
     fn write_batch(&self, checkpointer: &mut Checkpointer, freeze: &Freeze) -> Result<Plan> {
         let through = freeze.position.sequence;
         self.journal.wait(through)?;
+        self.check_room()?;
         let batch = checkpointer.batch.next();
         let (plan, writer) = self.merge_all(checkpointer, freeze, batch)?;
         let committed = writer.commit(through, freeze.next_generation, plan.index_hash)?;
@@ -246,7 +268,7 @@ impl Engine {
         hash: &mut u64,
     ) -> Result<Vec<Step>, Setback> {
         if let Some(old) = old {
-            *hash = hash.wrapping_sub(old.row_hash);
+            *hash = hash.wrapping_sub(self.settled_hash(old)?);
         }
         let is_there = matches!(frozen.life, Life::Live | Life::Damaged);
         if !is_there {
@@ -277,6 +299,20 @@ impl Engine {
         Ok(steps)
     }
 
+    /// What the row of a settled session adds to the hash of the index. A
+    /// merge that misses its base has the index rebuilt (13); a rebuild may
+    /// have met damage that the session in memory does not know of.
+    fn settled_hash(&self, old: &Base) -> Result<u64, Setback> {
+        let row = self.index.get()?.session(&old.digest)?;
+        let row = row.ok_or_else(|| Trouble::new("a settled session has no row"))?;
+        let hash = row.hash(old.digest).map_err(Trouble::new)?;
+        let is_damaged = matches!(row.content, RowContent::Damaged { .. });
+        if hash != old.row_hash && !(is_damaged && row.location == old.location) {
+            return Err(Trouble::new("a settled session has another row").into());
+        }
+        Ok(hash)
+    }
+
     fn publish_all(
         &self,
         checkpointer: &mut Checkpointer,
@@ -284,9 +320,13 @@ impl Engine {
         freeze: &Freeze,
     ) -> Result<()> {
         let batch = plan.batch;
-        for merged in &plan.merged {
-            self.publish_one(checkpointer, merged, batch)?;
+        for some in plan.merged.chunks(ROOM_CHECKED_EVERY) {
+            self.check_room()?;
+            for merged in some {
+                self.publish_one(checkpointer, merged, batch)?;
+            }
         }
+        self.check_room()?;
         let index = self.index.get()?;
         let finished = freeze
             .dirty
@@ -323,6 +363,19 @@ impl Engine {
             0,
             "the index cannot be written, also after a rebuild",
         ))
+    }
+}
+
+/// A panic takes what was frozen with it: nothing may be declared checkpointed
+/// after that, whoever's thread it was.
+struct Alarm<'e>(&'e Engine);
+
+impl Drop for Alarm<'_> {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            let cause = "a checkpoint panicked".into();
+            self.0.journal.poison(&Error::Poisoned { cause });
+        }
     }
 }
 

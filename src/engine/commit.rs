@@ -103,8 +103,9 @@ impl Engine {
             self.discard_active(&mut state);
         }
         state.record = record;
-        let grown = state.active.absorb(draft.overlay);
-        self.memtable.grow(grown);
+        let before = state.active.bytes();
+        state.active.absorb(draft.overlay);
+        self.memtable.change(before, state.active.bytes());
         Ok(Some(sequence))
     }
 

@@ -12,12 +12,16 @@ use crate::error::{Error, Result};
 use crate::format::codec::{Malformed, VERSION};
 use crate::format::header::{CleanMark, Current};
 use crate::format::identity::{Batch, DatabaseId};
+use crate::format::segment_frame::Footer;
 use crate::index;
 
 const CURRENT: &str = "CURRENT";
 const CURRENT_NEW: &str = "CURRENT.new";
 const CLEAN: &str = "CLEAN";
 const CLEAN_NEW: &str = "CLEAN.new";
+/// The small files are much smaller; without `CURRENT` a journal file that
+/// was begun may be read as one.
+const SMALL_FILE_BYTES: u64 = 64 << 20;
 
 fn root() -> &'static Path {
     Path::new("")
@@ -33,7 +37,11 @@ fn read_file(disk: &dyn Disk, name: &str) -> Result<Option<Vec<u8>>> {
     let failed = |error| Error::io("read", &path, error);
     file.sync_all()
         .map_err(|error| Error::failed_sync(&path, error))?;
-    let length = usize::try_from(file.length().map_err(failed)?).unwrap_or(0);
+    let length = file.length().map_err(failed)?;
+    if length > SMALL_FILE_BYTES {
+        return Err(Error::corrupted(&path, 0, "the file is far too long"));
+    }
+    let length = usize::try_from(length).unwrap_or(0);
     let mut bytes = vec![0; length];
     file.read_exact_at(&mut bytes, 0).map_err(failed)?;
     Ok(Some(bytes))
@@ -124,13 +132,22 @@ fn refuse_orphans(disk: &dyn Disk) -> Result<()> {
 
 /// Whether the last stop was clean and the index is still as it was then.
 /// The mark is removed, durably, before sled opens.
-pub(super) fn take_mark(disk: &dyn Disk, current: &Current, batch: Batch) -> Result<bool> {
-    let Some(bytes) = read_file(disk, CLEAN)? else {
-        return Ok(false);
+pub(super) fn take_mark(
+    disk: &dyn Disk,
+    current: &Current,
+    footer: Option<&Footer>,
+) -> Result<bool> {
+    let settled = footer.map_or((Batch(0), 0), |footer| (footer.batch, footer.index_hash));
+    let bytes = match read_file(disk, CLEAN) {
+        Ok(Some(bytes)) => bytes,
+        Ok(None) => return Ok(false),
+        // A mark that is damaged is none.
+        Err(Error::Corrupted { .. }) => Vec::new(),
+        Err(error) => return Err(error),
     };
     let clean = CleanMark::decode(&bytes).is_ok_and(|mark| {
         mark.database == current.database
-            && mark.batch == batch
+            && (mark.batch, mark.index_hash) == settled
             && index::matches(&disk.index_directory(&current.index), &mark.files)
     });
     let failed = |error| Error::io("remove", &disk.root().join(CLEAN), error);

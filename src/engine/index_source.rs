@@ -143,7 +143,16 @@ impl Engine {
         if self.index.generation() != generation {
             return Ok(());
         }
-        self.rebuild_index(&mut checkpointer, trouble)
+        match self.finish_publishing(&mut checkpointer) {
+            Ok(true) => Ok(()),
+            Ok(false) | Err(Error::StorageFull { .. }) => {
+                self.rebuild_index(&mut checkpointer, trouble)
+            }
+            Err(error) => {
+                self.journal.poison(&error);
+                Err(error)
+            }
+        }
     }
 
     /// Rebuilds the index; no batch is being written meanwhile.
@@ -170,6 +179,15 @@ impl Engine {
     pub(super) fn leave_mark(&self, checkpointer: &Checkpointer) {
         let batch = checkpointer.batch;
         let Ok(index) = self.index.get() else { return };
+        // An index that was rebuilt over damage is not what the footer says,
+        // which is what an open after a clean stop believes.
+        let footer = checkpointer.footer.as_ref();
+        if footer.map_or(0, |(_, footer)| footer.index_hash) != checkpointer.index_hash {
+            return;
+        }
+        if self.check_room().is_err() {
+            return;
+        }
         if let Err(trouble) = index.set_watermark(batch).and_then(|()| index.flush()) {
             tracing::warn!(%trouble, "the index could not be closed cleanly");
             return;
@@ -183,6 +201,7 @@ impl Engine {
                     &CleanMark {
                         database,
                         batch,
+                        index_hash: checkpointer.index_hash,
                         files,
                     },
                 )
@@ -192,3 +211,6 @@ impl Engine {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -73,21 +73,27 @@ impl Engine {
         durability: Durability,
     ) -> Result<Option<Arc<Cell>>> {
         self.check()?;
-        match self.registry.obtain(digest) {
-            Resident::Hidden(sequence) => {
-                self.observe(sequence, durability)?;
-                Ok(None)
-            }
-            Resident::Cell(cell) => {
-                let life = self.with_index(|| self.load(&cell, digest))?;
-                if life == Life::Absent {
-                    self.registry.remove(digest, &cell);
+        loop {
+            let cell = match self.registry.obtain(digest) {
+                Resident::Hidden(sequence) => {
+                    self.observe(sequence, durability)?;
+                    return Ok(None);
                 }
-                let here = matches!(life, Life::Live | Life::Damaged)
-                    && cell.state.read().digest == digest;
-                self.observe(cell.last(), durability)?;
-                Ok(here.then_some(cell))
+                Resident::Cell(cell) => cell,
+            };
+            let life = self.with_index(|| self.load(&cell, digest))?;
+            if life == Life::Absent {
+                self.registry.remove(digest, &cell);
             }
+            let here =
+                matches!(life, Life::Live | Life::Damaged) && cell.state.read().digest == digest;
+            // The session may have been born, with a cell of its own, and
+            // been checkpointed since this one was obtained.
+            if here && !self.registry.knows(digest, &cell) {
+                continue;
+            }
+            self.observe(cell.last(), durability)?;
+            return Ok(here.then_some(cell));
         }
     }
 
@@ -156,26 +162,27 @@ impl Engine {
 
     /// The first page of a session.
     pub(crate) fn image(&self, base: &Base) -> Result<Page, Setback> {
-        if let Some(page) = self.cache.get(base.location) {
+        if let Some(page) = self.cache.get(base.location, base.generation) {
             return Ok(page);
         }
         let (head, page) = self.segments.read_image(base.location)?;
         if head.record.generation != base.generation {
             return Err(Trouble::new("a session row points to another session").into());
         }
-        self.cache.insert(base.location, page.clone());
+        self.cache
+            .insert(base.location, base.generation, page.clone());
         Ok(page)
     }
 
     fn page(&self, location: Location, generation: Generation) -> Result<Page, Setback> {
-        if let Some(page) = self.cache.get(location) {
+        if let Some(page) = self.cache.get(location, generation) {
             return Ok(page);
         }
         let (head, page) = self.segments.read_page(location)?;
         if head.generation != generation {
             return Err(Trouble::new("a page row points to another session").into());
         }
-        self.cache.insert(location, page.clone());
+        self.cache.insert(location, generation, page.clone());
         Ok(page)
     }
 
@@ -185,7 +192,12 @@ impl Engine {
         match state.live_base() {
             None => true,
             Some(base) if base.is_damaged => true,
-            Some(base) => base.table.pages == 0 && self.cache.get(base.location).is_some(),
+            Some(base) => {
+                base.table.pages == 0 && self.cache.get(base.location, base.generation).is_some()
+            }
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -85,6 +85,11 @@ impl Memtable {
         self.is_stuck.store(is_stuck, Ordering::Relaxed);
     }
 
+    /// Whether a checkpoint has to be finished once there is space.
+    pub(crate) fn is_stuck(&self) -> bool {
+        self.is_stuck.load(Ordering::Relaxed)
+    }
+
     fn pressure(&self, used: usize, soft: usize) -> Duration {
         let over = used.saturating_sub(soft).saturating_mul(100);
         let percent = (over / self.limit.saturating_sub(soft).max(1)).min(100);
@@ -102,6 +107,12 @@ impl Memtable {
     /// Bytes were added.
     pub(crate) fn grow(&self, bytes: usize) {
         self.active.fetch_add(bytes, Ordering::Relaxed);
+    }
+
+    /// What took `before` bytes takes `after` now.
+    pub(crate) fn change(&self, before: usize, after: usize) {
+        self.grow(after.saturating_sub(before));
+        subtract(&self.active, before.saturating_sub(after));
     }
 
     /// What is active becomes frozen.

@@ -292,6 +292,9 @@ impl<'m> Merge<'m> {
         }
         let (place, page) = self.locate_before(&next.first.lower)?;
         let mut before = self.merged(place, &page);
+        if !before.adjoins(&next) {
+            return Err(missing());
+        }
         before.join(next);
         Ok(before)
     }

@@ -32,6 +32,9 @@ mod stored;
 mod sweep;
 mod verify;
 
+#[cfg(test)]
+mod testing;
+
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 

@@ -59,10 +59,14 @@ impl Engine {
             segments: Arc::new(segments),
             footer,
         };
-        let clean = take_mark(&*opening.disk, &current, opening.batch())?;
+        let clean = take_mark(&*opening.disk, &current, opening.footer())?;
         tracing::debug!(clean, "opening");
         let (opened, recovered, replayed) = opening.load(&current.index, clean)?;
         opening.segments.cut_uncommitted()?;
+        let directory = opening.disk.index_directory(&opened.name);
+        if let Err(error) = crate::index::remove_others(&directory) {
+            tracing::warn!(%error, "an old index could not be removed");
+        }
         opening.assemble(opened, recovered, replayed)
     }
 }
@@ -78,9 +82,12 @@ fn lock(disk: &dyn Disk) -> Result<Box<dyn DiskLock>> {
 }
 
 impl Opening {
+    fn footer(&self) -> Option<&Footer> {
+        self.footer.as_ref().map(|(_, footer)| footer)
+    }
+
     fn batch(&self) -> Batch {
-        let footer = self.footer.as_ref();
-        footer.map_or(Batch(0), |(_, footer)| footer.batch)
+        self.footer().map_or(Batch(0), |footer| footer.batch)
     }
 
     fn journal_options(&self) -> JournalOptions {
@@ -105,8 +112,7 @@ impl Opening {
     /// changes.
     fn load(&self, name: &str, is_clean: bool) -> Result<(Opened, Recovered, Replayed)> {
         let source = self.index_source();
-        let footer = self.footer.as_ref().map(|(_, footer)| footer);
-        let attached = source.attach(name, footer, is_clean);
+        let attached = source.attach(name, self.footer(), is_clean);
         let trouble = match attached.and_then(|opened| self.check_and_replay(opened, is_clean)) {
             Ok(loaded) => return Ok(loaded),
             Err(Setback::Error(error)) => return Err(error),

@@ -14,6 +14,10 @@ use crate::format::identity::{Batch, Generation};
 use crate::index::Index;
 use crate::session_id::SessionDigest;
 
+/// What sled may write for what it was given already, and some: after an
+/// error of a full disk it is of no use any more, not even for reading.
+const INDEX_ROOM: u64 = 16 << 20;
+
 /// Steps under one hold of a session's lock.
 const SLICE: usize = 64;
 
@@ -24,6 +28,9 @@ impl Engine {
         let slices = merged.steps.chunks(SLICE);
         let last = slices.len().saturating_sub(1);
         for (count, slice) in slices.enumerate() {
+            if count > 0 {
+                self.check_room()?;
+            }
             let mut state = merged.cell.state.write();
             for step in slice {
                 publish_step(&index, &mut state, merged, step, batch)?;
@@ -39,6 +46,17 @@ impl Engine {
         let bytes = merged.frozen.delta.bytes().saturating_add(CELL_BYTES);
         self.memtable.release(bytes);
         Ok(())
+    }
+
+    /// Refuses what would let sled meet a full disk.
+    pub(super) fn check_room(&self) -> crate::Result<()> {
+        if self.disk.free_bytes() >= INDEX_ROOM {
+            return Ok(());
+        }
+        Err(crate::Error::StorageFull {
+            doing: "write to the index",
+            source: None,
+        })
     }
 
     /// The index shows the session under its new ID only, or not at all.

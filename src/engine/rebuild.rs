@@ -10,7 +10,7 @@ use std::collections::hash_map::Entry;
 
 use super::lookup::Setback;
 use crate::error::{Error, Result};
-use crate::format::identity::{Batch, Generation, Location, PageNumber};
+use crate::format::identity::{Batch, Generation, Location, PageNumber, Timestamp};
 use crate::format::record::{PageRow, RowContent, SessionRow, page_key};
 use crate::format::segment_frame::{Footer, FooterEntry, Identity, Kind};
 use crate::index::Index;
@@ -153,7 +153,7 @@ pub(super) fn fill(
     }
     check_promises(segments, &promised, &found)?;
     for (digest, newest) in &survey.retired {
-        let until = segments.read_retirement(newest.location)?.until;
+        let until = retired_until(segments, newest.location)?;
         index.retire(*digest, until)?;
     }
     progress(total, total);
@@ -204,6 +204,19 @@ fn session_row(segments: &Segments, newest: &Newest) -> Result<SessionRow> {
     })
 }
 
+/// Until when an ID is remembered: for ever where the word of it is damaged,
+/// since the footer says that it is dead.
+fn retired_until(segments: &Segments, location: Location) -> Result<Timestamp> {
+    match segments.read_retirement(location) {
+        Ok(retirement) => Ok(retirement.until),
+        Err(error @ Error::Corrupted { .. }) => {
+            tracing::warn!(%error, "until when an ID is retired is not known any more");
+            Ok(Timestamp(u64::MAX))
+        }
+        Err(error) => Err(error),
+    }
+}
+
 fn undecodable() -> Setback {
     crate::index::Trouble::new("a row cannot be encoded").into()
 }
@@ -250,10 +263,13 @@ pub(super) fn catch_up(index: &Index, segments: &Segments, footer: &Footer) -> R
                 index.remove_page(*generation, lower, *number, entry.sequence)?;
             }
             (Identity::Retired(digest), _) => {
-                let until = segments.read_retirement(entry.location)?.until;
+                let until = retired_until(segments, entry.location)?;
                 index.retire(*digest, until)?;
             }
         }
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests;

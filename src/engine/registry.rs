@@ -98,6 +98,17 @@ impl Registry {
         }
     }
 
+    /// Whether this cell is the one of a digest.
+    pub(crate) fn knows(&self, digest: SessionDigest, cell: &Arc<Cell>) -> bool {
+        let Some(shard) = self.shard(digest) else {
+            return true;
+        };
+        match shard.lock().residents.get(&digest) {
+            Some(Resident::Cell(known)) => Arc::ptr_eq(known, cell),
+            _ => false,
+        }
+    }
+
     /// Forgets a cell, if it is the one that is known.
     pub(crate) fn remove(&self, digest: SessionDigest, cell: &Arc<Cell>) {
         if let Some(shard) = self.shard(digest) {

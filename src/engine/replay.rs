@@ -113,10 +113,12 @@ impl<'r> Replay<'r> {
                 }
                 self.change(&mut state, &cell, sequence);
                 state.record.last_seen = state.record.last_seen.max(at);
+                let before = state.active.bytes();
                 for change in &changes {
-                    let grown = state.active.apply(change);
-                    self.replayed.bytes = self.replayed.bytes.saturating_add(grown);
+                    state.active.apply(change);
                 }
+                let bytes = self.replayed.bytes.saturating_add(state.active.bytes());
+                self.replayed.bytes = bytes.saturating_sub(before);
                 Ok(())
             }
         }

@@ -5,6 +5,7 @@
 //! that is cut off goes on where it was.
 
 use super::Engine;
+use super::lookup::Setback;
 
 /// Rows removed at a time.
 const SLICE: usize = 256;
@@ -12,22 +13,31 @@ const SLICE: usize = 256;
 impl Engine {
     /// Removes some rows; whether there may be more.
     pub(crate) fn sweep_slice(&self) -> bool {
-        let Ok(index) = self.index.get() else {
+        if self.check_room().is_err() {
             return false;
-        };
-        let swept = index.dead_generations(1).and_then(|generations| {
-            let Some(generation) = generations.first() else {
-                return Ok(false);
-            };
-            index.sweep(*generation, SLICE).map(|_| true)
-        });
-        swept.unwrap_or_else(|trouble| {
-            let generation = self.index.generation();
-            if let Err(error) = self.mend_index(generation, &trouble) {
-                tracing::error!(%error, "the index cannot be rebuilt");
+        }
+        let generation = self.index.generation();
+        match self.sweep_some() {
+            Ok(more) => more,
+            Err(Setback::Error(_)) => false,
+            Err(Setback::Index(trouble)) => {
+                if let Err(error) = self.mend_index(generation, &trouble) {
+                    tracing::error!(%error, "the index cannot be rebuilt");
+                }
+                false
             }
-            false
-        })
+        }
+    }
+
+    /// Not beside a merge or a verify: sled's iterators are no snapshots.
+    fn sweep_some(&self) -> Result<bool, Setback> {
+        let _checkpointer = self.checkpointer.lock();
+        let index = self.index.get()?;
+        let Some(generation) = index.dead_generations(1)?.first().copied() else {
+            return Ok(false);
+        };
+        index.sweep(generation, SLICE)?;
+        Ok(true)
     }
 }
 

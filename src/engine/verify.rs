@@ -30,7 +30,8 @@ impl Engine {
     /// Checks everything that is in the segments and the index. Batches wait
     /// meanwhile, readers and writers do not.
     pub(crate) fn verify(&self, progress: &mut dyn FnMut(u64, u64)) -> Result<Counts> {
-        let checkpointer = self.checkpointer.lock();
+        let mut checkpointer = self.checkpointer.lock();
+        self.finish_publishing(&mut checkpointer)?;
         let index = self.index.get()?;
         let mut counts = Counts::default();
         let mut guarded = |done, total| {

@@ -43,6 +43,9 @@ pub(crate) struct CleanMark {
     pub(crate) database: DatabaseId,
     /// The last committed batch, all of it in the index.
     pub(crate) batch: Batch,
+    /// The hash of the index that the batch's footer names: of two copies that
+    /// went on apart, both have a batch of this number.
+    pub(crate) index_hash: u64,
     /// The index's files, sorted by name.
     #[serde(deserialize_with = "codec::list")]
     pub(crate) files: Vec<FileMark>,

@@ -68,6 +68,21 @@ pub(crate) fn set_aside(directory: &Path) -> io::Result<()> {
     }
 }
 
+/// Removes the indexes beside the one in use that a kill left over.
+pub(crate) fn remove_others(directory: &Path) -> io::Result<()> {
+    let (Some(parent), Some(own)) = (directory.parent(), directory.file_name()) else {
+        return Ok(());
+    };
+    for entry in fs::read_dir(parent)? {
+        let name = entry?.file_name();
+        let is_index = name.to_string_lossy().starts_with("index-");
+        if is_index && name != own {
+            set_aside(&parent.join(name))?;
+        }
+    }
+    Ok(())
+}
+
 /// A kill during sled's own snapshot leaves a file that it cannot open with.
 pub(super) fn remove_unfinished_snapshots(directory: &Path) -> io::Result<()> {
     if !directory.exists() {

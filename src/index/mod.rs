@@ -12,6 +12,6 @@ mod guard;
 mod rows;
 mod scan;
 
-pub(crate) use files::{mark, matches, set_aside};
+pub(crate) use files::{mark, matches, remove_others, set_aside};
 pub(crate) use guard::Trouble;
 pub(crate) use rows::Index;

@@ -367,7 +367,10 @@ impl Walk<'_> {
         let failed = |error| Error::io("read", &path, error);
         let file = self.options.open(number)?;
         let length = file.length().map_err(failed)?;
-        let mut bytes = vec![0; usize::try_from(length).unwrap_or(usize::MAX)];
+        // A frame's length has 32 bits, and a frame fits into a file.
+        let length = u32::try_from(length)
+            .map_err(|_| self.damage(number, 0, "the file is far too long"))?;
+        let mut bytes = vec![0; length as usize];
         file.read_exact_at(&mut bytes, 0).map_err(failed)?;
         Ok(bytes)
     }

@@ -256,7 +256,10 @@ impl Segments {
         let failed = |error| Error::io("read", &self.path(number), error);
         let file = self.file(number)?;
         let length = file.length().map_err(failed)?;
-        let mut bytes = vec![0; usize::try_from(length).unwrap_or(usize::MAX)];
+        // A frame's offset has 32 bits.
+        let length = u32::try_from(length)
+            .map_err(|_| Error::corrupted(&self.path(number), 0, "the file is far too long"))?;
+        let mut bytes = vec![0; length as usize];
         file.read_exact_at(&mut bytes, 0).map_err(failed)?;
         Ok(bytes)
     }

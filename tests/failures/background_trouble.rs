@@ -140,3 +140,32 @@ fn a_panic_of_one_committer_reaches_the_others() {
         open(&disk).unwrap();
     });
 }
+
+/// A checkpoint that panics in a user's thread has taken what it froze with
+/// it: nothing may be declared unnecessary in the journal after that.
+#[test]
+fn a_panic_of_a_checkpoint_by_hand_loses_nothing() {
+    without_hanging(|| {
+        let disk = disk(7);
+        let recorder = Recorder::new(&disk);
+        let database = builder().open_on(Arc::new(recorder.clone())).unwrap();
+        let session = database.create_session();
+        session.set("a", &1).unwrap();
+        recorder.panic_at("segments");
+        let outcome = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
+            drop(database.checkpoint());
+        }));
+        outcome.unwrap_err();
+        let acknowledged = session.set("b", &2).is_ok();
+        let _ = database.checkpoint();
+        let survivor = disk
+            .crash(sessiondb::Crash::KeepAll, sessiondb::IndexFate::Kept)
+            .unwrap();
+        let again = open(&survivor).unwrap();
+        let found = again.open_session(&session.id()).unwrap().unwrap();
+        assert_eq!(found.get::<i32>("a").unwrap(), Some(1));
+        if acknowledged {
+            assert_eq!(found.get::<i32>("b").unwrap(), Some(2), "acknowledged");
+        }
+    });
+}

@@ -2,11 +2,11 @@
 //! where it is, without the help of a rebuild (3).
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
 
 use super::super::publish::publish_step;
-use super::Plan;
-use crate::{Database, Session, SimulatedDisk};
+use super::super::testing::{open, rebuild};
+use super::{Pending, Plan};
+use crate::{Database, Error, Session, SimulatedDisk};
 
 type Model = BTreeMap<String, usize>;
 
@@ -19,8 +19,7 @@ struct Scene {
 impl Scene {
     fn new(seed: u64) -> Self {
         let disk = SimulatedDisk::new(seed).unwrap();
-        let builder = Database::builder().background(false);
-        let db = builder.open_on(Arc::new(disk)).unwrap();
+        let db = open(&disk);
         let session = db.create_session();
         let model = Model::new();
         Self { db, session, model }
@@ -130,4 +129,63 @@ fn random_changes_are_found_after_every_step() {
         scene.publish_one_by_one(&format!("of round {round}"));
     }
     scene.db.verify().unwrap();
+}
+
+/// The index is rebuilt between the commit of a batch and its publishing:
+/// when publishing met trouble and the rebuild found no space.
+#[test]
+fn a_batch_that_waits_to_be_published_looks_like_no_damage() {
+    let mut scene = Scene::new(4);
+    scene.change(&many(0..60, 1));
+    scene.db.checkpoint().unwrap();
+    // The second page joins the image.
+    let removed: Vec<_> = (0..59).map(|number| (key(number), None)).collect();
+    scene.change(&removed);
+    let engine = scene.db.engine();
+    {
+        let mut checkpointer = engine.checkpointer.lock();
+        let freeze = engine.freeze_now();
+        let plan = engine.write_batch(&mut checkpointer, &freeze).unwrap();
+        let plan = Some(plan);
+        checkpointer.pending = Some(Pending { freeze, plan });
+    }
+    rebuild(engine);
+    let found = scene.session.get_bytes(&key(59)).unwrap();
+    assert_eq!(found.map(|bytes| bytes.len()), Some(180));
+    scene.db.verify().unwrap();
+}
+
+#[test]
+fn with_little_room_left_the_index_is_not_written_to() {
+    let disk = SimulatedDisk::new(5).unwrap();
+    let db = open(&disk);
+    let session = db.create_session();
+    session.set("a", &1).unwrap();
+    let used: u64 = disk.files().iter().map(|path| length(&disk, path)).sum();
+    disk.set_capacity(Some(used + (1 << 20)));
+    let refused = db.checkpoint();
+    assert!(matches!(refused, Err(Error::StorageFull { .. })));
+    assert_eq!(db.stats().batches, 0);
+    disk.set_capacity(None);
+    db.checkpoint().unwrap();
+    assert_eq!(db.stats().batches, 1);
+    db.verify().unwrap();
+}
+
+fn length(disk: &SimulatedDisk, path: &str) -> u64 {
+    disk.read_file(path).unwrap().len() as u64
+}
+
+#[test]
+fn memory_is_not_counted_that_is_not_held() {
+    let disk = SimulatedDisk::new(6).unwrap();
+    let db = open(&disk);
+    let session = db.create_session();
+    session.set("a", &1).unwrap();
+    let before = db.stats().memtable_bytes;
+    for _ in 0..20 {
+        session.set("a", &"x".repeat(100_000)).unwrap();
+        session.set("a", &1).unwrap();
+    }
+    assert_eq!(db.stats().memtable_bytes, before);
 }

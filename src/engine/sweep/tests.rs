@@ -1,19 +1,14 @@
 //! The rows of what was flushed go, in slices, and only those.
 
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use super::super::testing::open;
 use super::SLICE;
 use crate::format::identity::Generation;
 use crate::{Crash, Database, IndexFate, Session, SimulatedDisk};
 
 /// Enough for several slices of pages.
 const KEYS: usize = 3 * SLICE;
-
-fn open(disk: &SimulatedDisk) -> Database {
-    let builder = Database::builder().background(false);
-    builder.open_on(Arc::new(disk.clone())).unwrap()
-}
 
 /// A session with a page for each key.
 fn large_session(db: &Database) -> Session {

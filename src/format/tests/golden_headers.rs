@@ -25,6 +25,7 @@ fn the_mark_of_a_clean_stop_never_changes() {
     let mark = CleanMark {
         database: DATABASE,
         batch: Batch(300),
+        index_hash: 0x0123_4567_89ab_cdef,
         files: vec![
             FileMark {
                 name: "blobs/1".to_owned(),
@@ -41,10 +42,11 @@ fn the_mark_of_a_clean_stop_never_changes() {
     let golden = "
         73 64 62 43 4c 45 41 4e                         ; magic sdbCLEAN
         01 00 00 00                                     ; version 1
-        2b 00 00 00                                     ; length 43
-        d7 ac 3d 19                                     ; crc
+        34 00 00 00                                     ; length 52
+        c3 91 11 5e                                     ; crc
         00 01 02 03 04 05 06 07 08 09 0a 0b 0c 0d 0e 0f ; database
         fb 2c 01                                        ; batch 300
+        fd ef cd ab 89 67 45 23 01                      ; index_hash 0x0123456789abcdef
         02                                              ; files: 2
         07 62 6c 6f 62 73 2f 31                         ; name `blobs/1`
         00                                              ; length 0

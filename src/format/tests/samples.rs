@@ -57,6 +57,7 @@ fn sealed() -> Vec<Sample> {
     let mark = CleanMark {
         database: DATABASE,
         batch: Batch(300),
+        index_hash: 12,
         files: vec![file("blobs/1"), file("db")],
     };
     let journal = JournalHeader {

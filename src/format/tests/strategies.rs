@@ -204,11 +204,14 @@ pub(super) fn clean_mark() -> impl Strategy<Value = CleanMark> {
         length,
         checksum,
     });
-    (database(), number(), vec(file, 0..5)).prop_map(|(database, batch, files)| CleanMark {
-        database,
-        batch: Batch(batch),
-        files,
-    })
+    (database(), number(), number(), vec(file, 0..5)).prop_map(
+        |(database, batch, index_hash, files)| CleanMark {
+            database,
+            batch: Batch(batch),
+            index_hash,
+            files,
+        },
+    )
 }
 
 pub(super) fn declaration() -> impl Strategy<Value = Declaration> {

@@ -213,6 +213,7 @@ fn the_magics_in_the_readme_are_those_of_the_code() {
     let mark = CleanMark {
         database: DATABASE,
         batch: Batch(1),
+        index_hash: 0,
         files: Vec::new(),
     };
     let journal = JournalHeader {
