@@ -78,7 +78,11 @@ fn a_panic_of_the_idle_background_is_not_silent() {
         recorder.panic_at("segments");
         let session = database.create_session();
         session.set("key", &1).unwrap();
-        wait_for("a refusal", || session.set("key", &2).is_err());
+        wait_for("a refusal", || {
+            // Only in silence does the background take to checkpointing.
+            std::thread::sleep(Duration::from_millis(40));
+            session.set("key", &2).is_err()
+        });
         database.close().unwrap_err();
         let again = open(&disk).unwrap();
         let found = again.open_session(&session.id()).unwrap().unwrap();
