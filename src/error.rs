@@ -32,7 +32,7 @@ pub enum Error {
     #[error("a session with this ID exists already; choose another ID")]
     SessionExists,
     /// A key is empty or longer than the limit.
-    #[error("a key must have 1 to {limit} bytes, this one has {length}")]
+    #[error("a key must have 1 to {limit} bytes, this one has {length}; choose another key")]
     InvalidKey {
         /// Bytes of the refused key.
         length: usize,
@@ -40,13 +40,15 @@ pub enum Error {
         limit: usize,
     },
     /// Text or bytes that are not a session ID or digest.
-    #[error("not a session ID: {reason}")]
+    #[error("not a session ID: {reason}; treat it as that of an unknown session")]
     InvalidId {
         /// What is wrong with it, without quoting it.
         reason: &'static str,
     },
     /// Something is larger than its limit; nothing was applied.
-    #[error("{what} of {size} bytes is over the limit of {limit} bytes; nothing was written")]
+    #[error(
+        "{what} of {size} bytes is over the limit of {limit} bytes; nothing was written, divide it"
+    )]
     TooLarge {
         /// What was too large.
         what: &'static str,
@@ -56,7 +58,7 @@ pub enum Error {
         limit: u64,
     },
     /// A value could not be turned into its stored form.
-    #[error("the value of key {key:?} cannot be stored: {source}")]
+    #[error("the value of key {key:?} cannot be stored, change it: {source}")]
     Encode {
         /// The key the value was meant for.
         key: String,
@@ -64,7 +66,9 @@ pub enum Error {
         source: Source,
     },
     /// A stored value is not what the caller asked for; it is left in place.
-    #[error("the value of key {key:?} is not of the requested type: {source}")]
+    #[error(
+        "the value of key {key:?} is not of the requested type, ask for the one it was written with: {source}"
+    )]
     Decode {
         /// The key of the value.
         key: String,
@@ -111,7 +115,7 @@ pub enum Error {
         path: PathBuf,
     },
     /// The database was closed.
-    #[error("the database is closed")]
+    #[error("the database is closed; open it again")]
     Closed,
     /// The directory was written by a newer format.
     #[error("{} has format version {found}, this library reads up to {supported}; use a newer release", path.display())]
@@ -138,7 +142,7 @@ pub enum Error {
         source: io::Error,
     },
     /// The operating system refused a file operation.
-    #[error("cannot {doing} {}: {source}", path.display())]
+    #[error("cannot {doing} {}: {source}; mend the cause and try again", path.display())]
     Io {
         /// What was being done.
         doing: &'static str,

@@ -185,20 +185,22 @@ fn messages_name_the_fact_and_the_remedy() {
         ),
         (
             stage.session.set("", &1).unwrap_err(),
-            "a key must have 1 to 512 bytes, this one has 0",
+            "a key must have 1 to 512 bytes, this one has 0; choose another key",
         ),
         (
             "x".parse::<SessionId>().unwrap_err(),
-            "not a session ID: it does not have 22 characters",
+            "not a session ID: it does not have 22 characters; \
+             treat it as that of an unknown session",
         ),
         (
             stage.session.get::<u8>("text").unwrap_err(),
-            "the value of key \"text\" is not of the requested type: found text, expected u8",
+            "the value of key \"text\" is not of the requested type, \
+             ask for the one it was written with: found text, expected u8",
         ),
         (
             stage.session.get::<u8>("raw").unwrap_err(),
-            "the value of key \"raw\" is not of the requested type: \
-             it holds raw bytes; read it with `get_bytes`",
+            "the value of key \"raw\" is not of the requested type, \
+             ask for the one it was written with: it holds raw bytes; read it with `get_bytes`",
         ),
         (
             stage
@@ -212,6 +214,13 @@ fn messages_name_the_fact_and_the_remedy() {
     for (error, message) in expected {
         assert_eq!(error.to_string(), message);
     }
+    let chatty = stage.session.set("chatty", &Chatty).unwrap_err();
+    assert!(
+        chatty
+            .to_string()
+            .starts_with("the value of key \"chatty\" cannot be stored, change it: "),
+        "{chatty}"
+    );
     stage.session.flush().unwrap();
     assert_eq!(other.len().unwrap_err().to_string(), gone);
     let locked = quiet().open_on(Arc::new(stage.disk.clone())).unwrap_err();
@@ -222,8 +231,77 @@ fn messages_name_the_fact_and_the_remedy() {
     stage.db.close().unwrap();
     assert_eq!(
         other.len().unwrap_err().to_string(),
-        "the database is closed"
+        "the database is closed; open it again"
     );
+}
+
+#[test]
+fn messages_of_the_disk_name_the_place_and_the_remedy() {
+    let path = Path::new("data/CURRENT").to_path_buf();
+    let source = || io::Error::other("it is broken");
+    let expected = [
+        (
+            Error::TooLarge {
+                what: "a transaction",
+                size: 7,
+                limit: 5,
+            },
+            "a transaction of 7 bytes is over the limit of 5 bytes; nothing was written, divide it",
+        ),
+        (
+            Error::Corrupted {
+                path: path.clone(),
+                offset: 3,
+                reason: "its checksum is wrong".to_owned(),
+            },
+            "damaged data in data/CURRENT at byte 3: its checksum is wrong; \
+             restore this directory from a backup",
+        ),
+        (
+            Error::StorageFull {
+                doing: "write",
+                source: None,
+            },
+            "no space left to write; free some space, no reopening is needed",
+        ),
+        (
+            Error::Poisoned {
+                cause: "it is broken".to_owned(),
+            },
+            "the database stopped writing after a failure (it is broken); \
+             reopen it once the cause is mended",
+        ),
+        (
+            Error::Version {
+                path: path.clone(),
+                found: 2,
+                supported: 1,
+            },
+            "data/CURRENT has format version 2, this library reads up to 1; use a newer release",
+        ),
+        (
+            Error::NotADirectory { path: path.clone() },
+            "data/CURRENT is not a directory; give the path of a directory, existing or not",
+        ),
+        (
+            Error::NotWritable {
+                path: path.clone(),
+                source: source(),
+            },
+            "data/CURRENT cannot be written to; check its owner, its mode and its file system",
+        ),
+        (
+            Error::Io {
+                doing: "read",
+                path,
+                source: source(),
+            },
+            "cannot read data/CURRENT: it is broken; mend the cause and try again",
+        ),
+    ];
+    for (error, message) in expected {
+        assert_eq!(error.to_string(), message);
+    }
 }
 
 #[test]

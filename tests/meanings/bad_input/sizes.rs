@@ -289,6 +289,7 @@ fn what_is_too_large_is_said_with_its_numbers() {
     let refused = stage.session.set_bytes("a", &vec![0; MAX_VALUE_BYTES]);
     assert_eq!(
         refused.unwrap_err().to_string(),
-        "a value of 1048577 bytes is over the limit of 1048576 bytes; nothing was written"
+        "a value of 1048577 bytes is over the limit of 1048576 bytes; \
+         nothing was written, divide it"
     );
 }
