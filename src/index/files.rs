@@ -1,7 +1,8 @@
 //! The index as a directory of files: marks of a clean stop, and disposal.
 
-use std::fs::{self, File};
+use std::fs::{self, DirBuilder, File};
 use std::io::{self, Read as _};
+use std::os::unix::fs::DirBuilderExt as _;
 use std::path::Path;
 
 use crate::format::codec::Checksum;
@@ -83,11 +84,14 @@ pub(crate) fn remove_others(directory: &Path) -> io::Result<()> {
     Ok(())
 }
 
-/// A kill during sled's own snapshot leaves a file that it cannot open with.
-pub(super) fn remove_unfinished_snapshots(directory: &Path) -> io::Result<()> {
-    if !directory.exists() {
-        return Ok(());
-    }
+/// Makes the directory, for its owner alone: sled would let everybody read the
+/// names of keys in it. A kill during sled's own snapshot leaves a file that it
+/// cannot open with; that goes.
+pub(super) fn prepare(directory: &Path) -> io::Result<()> {
+    DirBuilder::new()
+        .recursive(true)
+        .mode(0o700)
+        .create(directory)?;
     for name in names(directory)? {
         if name.ends_with(".generating") {
             fs::remove_file(directory.join(name))?;

@@ -57,8 +57,7 @@ pub(crate) struct Index {
 impl Index {
     /// Opens the index in a directory, or makes an empty one.
     pub(crate) fn open(directory: &Path, cache_bytes: u64) -> Outcome<Self> {
-        super::files::remove_unfinished_snapshots(directory)
-            .map_err(|error| Trouble::io("index directory", &error))?;
+        super::files::prepare(directory).map_err(|error| Trouble::io("index directory", &error))?;
         let database = open_patiently(directory, cache_bytes)?;
         let tree = |name: &str| protect(|| database.open_tree(name));
         let file = File::options()

@@ -137,6 +137,8 @@ fn an_absent_directory_is_created_for_its_owner_alone() {
         }
     }
     assert_eq!(mode(&path.join("CURRENT")), 0o600);
+    // The files in it are sled's, which nobody else gets to.
+    assert_eq!(mode(&path.join("index-0001")), 0o700);
     db.close().unwrap();
 }
 
