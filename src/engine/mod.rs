@@ -155,3 +155,29 @@ impl Engine {
         outcome
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+    use std::time::{Duration, UNIX_EPOCH};
+
+    use crate::format::identity::Timestamp;
+    use crate::{Database, ManualClock};
+
+    #[test]
+    fn time_keeps_nanoseconds_and_never_goes_backwards() {
+        let start = UNIX_EPOCH + Duration::new(1_700_000_000, 123_456_789);
+        let clock = Arc::new(ManualClock::new(start));
+        let database = Database::builder()
+            .background(false)
+            .clock(clock.clone())
+            .temporary()
+            .unwrap();
+        let engine = database.engine();
+        assert_eq!(engine.now(), Timestamp(1_700_000_000_123_456_789));
+        clock.set(UNIX_EPOCH);
+        assert_eq!(engine.now(), Timestamp(1_700_000_000_123_456_789));
+        clock.set(start + Duration::from_nanos(1));
+        assert_eq!(engine.now(), Timestamp(1_700_000_000_123_456_790));
+    }
+}

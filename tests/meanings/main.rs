@@ -27,6 +27,7 @@ mod operations;
 mod reads;
 mod reentrant;
 mod support;
+mod time;
 mod two_handles;
 mod unwritten;
 mod values;

@@ -1,0 +1,100 @@
+//! Time is read once per operation from the clock.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use sessiondb::{Clock, Database, Session, SimulatedDisk};
+
+use super::operations::{reads, writes};
+use super::support::{contents, named, open_on, quiet};
+
+/// Counts how often it is asked, and goes backwards all the time.
+#[derive(Default)]
+struct Backwards(AtomicU64);
+
+impl Backwards {
+    fn asked(&self) -> u64 {
+        self.0.load(Ordering::Relaxed)
+    }
+}
+
+impl Clock for Backwards {
+    fn now(&self) -> SystemTime {
+        let asked = self.0.fetch_add(1, Ordering::Relaxed);
+        UNIX_EPOCH + Duration::from_secs(1_000_000_u64.saturating_sub(asked))
+    }
+}
+
+fn begin() -> (Arc<Backwards>, SimulatedDisk, Database) {
+    let clock = Arc::new(Backwards::default());
+    let disk = SimulatedDisk::new(1).unwrap();
+    let builder = quiet().clock(clock.clone());
+    let db = builder.open_on(Arc::new(disk.clone())).unwrap();
+    (clock, disk, db)
+}
+
+#[test]
+fn an_operation_reads_the_clock_at_most_once() {
+    type End = fn(&mut Session);
+    let ends: [(&str, End); 3] = [
+        ("cycle_id", |session| {
+            session.cycle_id().unwrap();
+        }),
+        ("flush", |session| {
+            session.flush().unwrap();
+        }),
+        ("destroy", |session| session.destroy().unwrap()),
+    ];
+    let (clock, _disk, db) = begin();
+    let mut session = db.create_session();
+    let before = clock.asked();
+    session.set("a", &1).unwrap();
+    assert_eq!(clock.asked(), before + 1, "a first write");
+    session
+        .transaction(|tx| tx.set("b", &2).and_then(|()| tx.set("c", &3)))
+        .unwrap();
+    assert_eq!(clock.asked(), before + 2, "a transaction of several writes");
+    for (name, end) in ends {
+        session.set("a", &1).unwrap();
+        let before = clock.asked();
+        end(&mut session);
+        assert_eq!(clock.asked(), before + 1, "{name}");
+    }
+    let session = db.create_session();
+    let before = clock.asked();
+    let done = writes(&session, "a");
+    let done = done.iter().filter(|(_, answer)| answer.is_ok()).count();
+    assert!(clock.asked() <= before + done as u64, "one of the writes");
+}
+
+#[test]
+fn reads_do_not_ask_for_the_time() {
+    let (clock, _disk, db) = begin();
+    let session = db.create_session();
+    session.set("a", &1).unwrap();
+    let before = clock.asked();
+    for (name, answer) in reads(&session, "absent") {
+        answer.unwrap_or_else(|error| panic!("{name}: {error}"));
+    }
+    assert!(db.open_session(&session.id()).unwrap().is_some());
+    assert_eq!(clock.asked(), before);
+}
+
+#[test]
+fn a_clock_that_goes_backwards_harms_nothing() {
+    let (_clock, disk, db) = begin();
+    let session = db.create_session();
+    for number in 0..20 {
+        session.set("a", &number).unwrap();
+        session.set("b", &number).unwrap();
+        if number % 5 == 0 {
+            db.checkpoint().unwrap();
+        }
+    }
+    let id = session.id();
+    db.close().unwrap();
+    drop((session, db));
+    let session = open_on(&disk).open_session(&id).unwrap().unwrap();
+    assert_eq!(contents(&session), named(&[("a", 19), ("b", 19)]));
+}
