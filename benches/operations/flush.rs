@@ -3,8 +3,8 @@
 //! All that the caller pays: `flush`, and the drop of the handle; in a
 //! database that was just opened `open_session` too. Large and small ones are
 //! measured in turns and in the same way. What a flush lets go of is freed by
-//! another thread; the next turn waits until that is over, so that the small
-//! ones do not pay for the large one before them.
+//! the next checkpoint, on a thread that nobody waits for; in this run there
+//! is none before the close. What the caller frees itself is measured.
 
 use std::path::Path;
 use std::process::{Command, ExitCode, Stdio};
