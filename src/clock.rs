@@ -8,12 +8,34 @@ use parking_lot::Mutex;
 ///
 /// The database reads it once per operation and never lets its own time go
 /// backwards, so an implementation may.
+///
+/// ```
+/// use std::time::{Duration, SystemTime};
+/// use sessiondb::Clock;
+///
+/// /// The system's clock, an hour fast.
+/// struct Fast;
+///
+/// impl Clock for Fast {
+///     fn now(&self) -> SystemTime {
+///         SystemTime::now() + Duration::from_secs(3600)
+///     }
+/// }
+/// # assert!(Fast.now() > SystemTime::now());
+/// ```
 pub trait Clock: Send + Sync + 'static {
     /// The time now.
     fn now(&self) -> SystemTime;
 }
 
 /// The operating system's clock: the default.
+///
+/// ```
+/// use std::time::UNIX_EPOCH;
+/// use sessiondb::{Clock, SystemClock};
+///
+/// assert!(SystemClock.now() > UNIX_EPOCH);
+/// ```
 #[derive(Debug, Clone, Copy, Default)]
 pub struct SystemClock;
 
@@ -23,7 +45,8 @@ impl Clock for SystemClock {
     }
 }
 
-/// A clock that stands still until it is moved, for tests.
+/// A clock that stands still until it is moved, for tests. Whatever is done
+/// with it costs a lock.
 ///
 /// ```
 /// use std::sync::Arc;
@@ -43,18 +66,43 @@ pub struct ManualClock(Mutex<SystemTime>);
 
 impl ManualClock {
     /// A clock that shows `now`.
+    ///
+    /// ```
+    /// use std::time::UNIX_EPOCH;
+    /// use sessiondb::{Clock, ManualClock};
+    ///
+    /// assert_eq!(ManualClock::new(UNIX_EPOCH).now(), UNIX_EPOCH);
+    /// ```
     #[must_use]
     pub fn new(now: SystemTime) -> Self {
         Self(Mutex::new(now))
     }
 
     /// Moves the clock forward.
+    ///
+    /// ```
+    /// use std::time::{Duration, UNIX_EPOCH};
+    /// use sessiondb::{Clock, ManualClock};
+    ///
+    /// let clock = ManualClock::new(UNIX_EPOCH);
+    /// clock.advance(Duration::from_secs(5));
+    /// assert_eq!(clock.now(), UNIX_EPOCH + Duration::from_secs(5));
+    /// ```
     pub fn advance(&self, by: Duration) {
         let mut now = self.0.lock();
         *now = now.checked_add(by).unwrap_or(*now);
     }
 
     /// Sets the clock, backwards too.
+    ///
+    /// ```
+    /// use std::time::UNIX_EPOCH;
+    /// use sessiondb::{Clock, ManualClock};
+    ///
+    /// let clock = ManualClock::default();
+    /// clock.set(UNIX_EPOCH);
+    /// assert_eq!(clock.now(), UNIX_EPOCH);
+    /// ```
     pub fn set(&self, now: SystemTime) {
         *self.0.lock() = now;
     }

@@ -76,6 +76,8 @@ impl Database {
     /// Opens the database in a directory with all defaults; see
     /// [`Builder::open`].
     ///
+    /// Costs as [`Builder::open`].
+    ///
     /// ```no_run
     /// let db = sessiondb::Database::open("data/sessions")?;
     /// # Ok::<(), sessiondb::Error>(())
@@ -90,6 +92,14 @@ impl Database {
 
     /// A new database in a temporary directory, removed on drop. For tests.
     ///
+    /// Costs the creation of a directory with a few files.
+    ///
+    /// ```
+    /// let db = sessiondb::Database::temporary()?;
+    /// db.create_session().set("user", "ada")?;
+    /// # Ok::<(), sessiondb::Error>(())
+    /// ```
+    ///
     /// # Errors
     ///
     /// As [`Builder::open`].
@@ -98,6 +108,14 @@ impl Database {
     }
 
     /// All knobs.
+    ///
+    /// Costs nothing.
+    ///
+    /// ```
+    /// let db = sessiondb::Database::builder().cache_bytes(16 << 20).temporary()?;
+    /// # db.close()?;
+    /// # Ok::<(), sessiondb::Error>(())
+    /// ```
     pub fn builder() -> Builder {
         Builder::new()
     }
@@ -130,6 +148,17 @@ impl Database {
     /// Should the operating system have no randomness to give, the handle is
     /// dead: everything is `SessionGone`, except that
     /// [`flush`](Session::flush) asks again.
+    ///
+    /// Costs 16 bytes of randomness; touches no disk.
+    ///
+    /// ```
+    /// # let db = sessiondb::Database::temporary()?;
+    /// let session = db.create_session();
+    /// assert!(db.open_session(&session.id())?.is_none());
+    /// session.set("user", "ada")?;
+    /// assert!(db.open_session(&session.id())?.is_some());
+    /// # Ok::<(), sessiondb::Error>(())
+    /// ```
     #[must_use]
     pub fn create_session(&self) -> Session {
         match self.fresh_id() {
@@ -149,6 +178,13 @@ impl Database {
     /// The session with this ID; `None` when it is unknown, was flushed or
     /// has expired. Costs one lookup in memory, or one in the index.
     ///
+    /// ```
+    /// # let db = sessiondb::Database::temporary()?;
+    /// let id = db.create_session().id();
+    /// assert!(db.open_session(&id)?.is_none(), "it was never written");
+    /// # Ok::<(), sessiondb::Error>(())
+    /// ```
+    ///
     /// # Errors
     ///
     /// `Corrupted` when what is stored is damaged, `Poisoned`, `Closed`,
@@ -160,6 +196,8 @@ impl Database {
 
     /// The same from untrusted text, a cookie's value: what is malformed is
     /// `None` too.
+    ///
+    /// Costs as [`open_session`](Self::open_session).
     ///
     /// ```
     /// let db = sessiondb::Database::temporary()?;
@@ -180,6 +218,22 @@ impl Database {
 
     /// Waits until every write of every handle so far is on disk.
     ///
+    /// Costs one fsync, which concurrent callers share; nothing when all is on
+    /// disk already.
+    ///
+    /// ```
+    /// # use std::time::Duration;
+    /// # use sessiondb::{Database, Durability};
+    /// # let db = Database::temporary()?;
+    /// let quick = db.with_durability(Durability::Deferred {
+    ///     sync_within: Duration::from_millis(100),
+    /// });
+    /// quick.create_session().set("page", "/")?;
+    /// quick.create_session().set("page", "/about")?;
+    /// db.commit()?; // one fsync for both
+    /// # Ok::<(), sessiondb::Error>(())
+    /// ```
+    ///
     /// # Errors
     ///
     /// `Poisoned`, `Closed`, `Reentrant`.
@@ -190,6 +244,16 @@ impl Database {
     }
 
     /// The same as a future, for async servers. Dropping it cancels nothing.
+    ///
+    /// Costs as [`commit`](Self::commit), and blocks no thread.
+    ///
+    /// ```
+    /// async fn requests(db: &sessiondb::Database) -> sessiondb::Result<()> {
+    ///     db.create_session().set("page", "/")?;
+    ///     db.create_session().set("page", "/about")?;
+    ///     db.committed().await
+    /// }
+    /// ```
     #[must_use = "a future does nothing until it is awaited"]
     pub fn committed(&self) -> Committed {
         let sequence = self.engine().journal.position().sequence;
@@ -202,6 +266,18 @@ impl Database {
 
     /// Moves everything that was written so far from the journal into the
     /// segments. Happens by itself; by hand it bounds the next open.
+    ///
+    /// Costs a write of the sessions that changed, a few fsyncs, and their
+    /// rows in the index; nothing when nothing changed. Readers and writers go
+    /// on meanwhile.
+    ///
+    /// ```
+    /// # let db = sessiondb::Database::temporary()?;
+    /// db.create_session().set("user", "ada")?;
+    /// db.checkpoint()?;
+    /// assert_eq!(db.stats().memtable_bytes, 0);
+    /// # Ok::<(), sessiondb::Error>(())
+    /// ```
     ///
     /// # Errors
     ///
@@ -216,6 +292,14 @@ impl Database {
     /// Everything is checkpointed first. Costs a read of the whole database;
     /// readers and writers go on meanwhile.
     ///
+    /// ```
+    /// # let db = sessiondb::Database::temporary()?;
+    /// db.create_session().set("user", "ada")?;
+    /// let verified = db.verify()?;
+    /// assert_eq!((verified.sessions, verified.keys), (1, 1));
+    /// # Ok::<(), sessiondb::Error>(())
+    /// ```
+    ///
     /// # Errors
     ///
     /// `Corrupted` with the file and place of the first damage; the others of
@@ -227,6 +311,14 @@ impl Database {
     /// The same, telling how many bytes of how many were read. Using this
     /// database inside `progress` is `Reentrant`.
     ///
+    /// Costs as [`verify`](Self::verify).
+    ///
+    /// ```
+    /// # let db = sessiondb::Database::temporary()?;
+    /// db.verify_with(|read, of| println!("{read} of {of} bytes"))?;
+    /// # Ok::<(), sessiondb::Error>(())
+    /// ```
+    ///
     /// # Errors
     ///
     /// As [`verify`](Self::verify).
@@ -236,6 +328,16 @@ impl Database {
     }
 
     /// What the database holds and takes, in numbers. Cheap.
+    ///
+    /// Costs a look at some counters, and at the lengths of the files of the
+    /// index.
+    ///
+    /// ```
+    /// # let db = sessiondb::Database::temporary()?;
+    /// let stats = db.stats();
+    /// println!("{} sessions in memory", stats.resident_sessions);
+    /// # Ok::<(), sessiondb::Error>(())
+    /// ```
     #[must_use]
     pub fn stats(&self) -> Stats {
         self.engine().stats()
@@ -244,6 +346,19 @@ impl Database {
     /// Commits, closes every clone and handle (they get
     /// [`Error::Closed`] from then on) and releases the
     /// directory. The last drop does the same and logs errors. Idempotent.
+    ///
+    /// Costs a [`checkpoint`](Self::checkpoint) and a read of the index, whose
+    /// checksums let the next open be quick.
+    ///
+    /// ```
+    /// # let db = sessiondb::Database::temporary()?;
+    /// let session = db.create_session();
+    /// session.set("user", "ada")?;
+    /// db.close()?;
+    /// assert!(matches!(session.set("user", "eve"), Err(sessiondb::Error::Closed)));
+    /// db.close()?;
+    /// # Ok::<(), sessiondb::Error>(())
+    /// ```
     ///
     /// # Errors
     ///

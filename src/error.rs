@@ -5,6 +5,12 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 /// A `Result` whose error is [`Error`].
+///
+/// ```
+/// fn user(session: &sessiondb::Session) -> sessiondb::Result<Option<String>> {
+///     session.get("user")
+/// }
+/// ```
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
 /// An error source whose concrete type is not part of the interface.
@@ -15,6 +21,20 @@ pub(crate) type Source = Box<dyn std::error::Error + Send + Sync + 'static>;
 /// Absence that is not strict is an `Option`, a lost race is a `bool`; neither
 /// is an error. Messages name the fact and the remedy, never a stored value or
 /// a session token.
+///
+/// ```
+/// # let db = sessiondb::Database::temporary()?;
+/// use sessiondb::Error;
+///
+/// let session = db.create_session();
+/// match session.delete("cart") {
+///     Ok(()) => println!("removed"),
+///     Err(Error::KeyNotFound { key }) => println!("there was no {key}"),
+///     Err(Error::SessionGone) => println!("logged out meanwhile"),
+///     Err(error) => return Err(error),
+/// }
+/// # Ok::<(), sessiondb::Error>(())
+/// ```
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {

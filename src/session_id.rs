@@ -48,12 +48,32 @@ impl SessionId {
     }
 
     /// The ID with these 16 bytes, which should be random.
+    ///
+    /// Costs nothing.
+    ///
+    /// ```
+    /// use sessiondb::SessionId;
+    ///
+    /// let id = SessionId::from_bytes([7; 16]);
+    /// assert_eq!(id.to_bytes(), [7; 16]);
+    /// ```
     #[must_use]
     pub const fn from_bytes(bytes: [u8; 16]) -> Self {
         Self(bytes)
     }
 
     /// The 16 bytes of the ID. They are as secret as the token.
+    ///
+    /// Costs nothing.
+    ///
+    /// ```
+    /// # let db = sessiondb::Database::temporary()?;
+    /// use sessiondb::SessionId;
+    ///
+    /// let id = db.create_session().id();
+    /// assert_eq!(SessionId::from_bytes(id.to_bytes()), id);
+    /// # Ok::<(), sessiondb::Error>(())
+    /// ```
     #[must_use]
     pub const fn to_bytes(self) -> [u8; 16] {
         self.0
@@ -147,12 +167,30 @@ pub struct SessionDigest([u8; BYTES]);
 
 impl SessionDigest {
     /// The digest with these bytes.
+    ///
+    /// Costs nothing.
+    ///
+    /// ```
+    /// use sessiondb::SessionDigest;
+    ///
+    /// let digest = SessionDigest::from_bytes([7; 16]);
+    /// assert_eq!(digest.to_string(), "07".repeat(16));
+    /// ```
     #[must_use]
     pub const fn from_bytes(bytes: [u8; 16]) -> Self {
         Self(bytes)
     }
 
     /// The bytes of the digest.
+    ///
+    /// Costs nothing.
+    ///
+    /// ```
+    /// use sessiondb::{SessionDigest, SessionId};
+    ///
+    /// let digest = SessionId::from_bytes([7; 16]).digest();
+    /// assert_eq!(SessionDigest::from_bytes(digest.to_bytes()), digest);
+    /// ```
     #[must_use]
     pub const fn to_bytes(self) -> [u8; 16] {
         self.0

@@ -6,6 +6,20 @@ use std::time::Duration;
 use crate::clock::Clock;
 
 /// When an acknowledged write is on disk.
+///
+/// ```
+/// use std::time::Duration;
+/// use sessiondb::{Database, Durability};
+///
+/// let db = Database::temporary()?; // Immediate
+/// let quick = db.with_durability(Durability::Deferred {
+///     sync_within: Duration::from_millis(100),
+/// });
+/// let session = quick.create_session();
+/// session.set("page", "/")?;  // returns at once
+/// session.commit()?;          // now it is on disk
+/// # Ok::<(), sessiondb::Error>(())
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 #[non_exhaustive]
 pub enum Durability {

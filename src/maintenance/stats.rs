@@ -3,6 +3,16 @@
 use crate::engine::Engine;
 
 /// What [`Database::stats`](crate::Database::stats) tells. All sizes in bytes.
+///
+/// ```
+/// # let db = sessiondb::Database::temporary()?;
+/// let session = db.create_session();
+/// session.set("user", "ada")?;
+/// let stats = db.stats();
+/// assert_eq!(stats.resident_sessions, 1);
+/// assert!(stats.memtable_bytes > 0);
+/// # Ok::<(), sessiondb::Error>(())
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 #[non_exhaustive]
 pub struct Stats {

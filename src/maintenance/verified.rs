@@ -3,6 +3,14 @@
 use crate::engine::Counts;
 
 /// What [`Database::verify`](crate::Database::verify) looked at and found right.
+///
+/// ```
+/// # let db = sessiondb::Database::temporary()?;
+/// db.create_session().set("user", "ada")?;
+/// let verified = db.verify()?;
+/// assert_eq!((verified.sessions, verified.keys, verified.pages), (1, 1, 0));
+/// # Ok::<(), sessiondb::Error>(())
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 #[non_exhaustive]
 pub struct Verified {

@@ -1,6 +1,6 @@
 //! What a session's keys and values look like when they are walked.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 use std::ops::Deref;
 
 use serde::de::DeserializeOwned;
@@ -12,6 +12,16 @@ use crate::engine::{Chunk, Stored};
 use crate::error::Result;
 
 /// Raw bytes of a value, shared with the cache they came from.
+///
+/// ```
+/// # let db = sessiondb::Database::temporary()?;
+/// let session = db.create_session();
+/// session.set_bytes("state", b"abc")?;
+/// let bytes = session.get_bytes("state")?.expect("it was set");
+/// assert_eq!(bytes.len(), 3);
+/// assert_eq!(&bytes[1..], b"bc");
+/// # Ok::<(), sessiondb::Error>(())
+/// ```
 #[derive(Debug, Clone)]
 pub struct ValueBytes(Stored);
 
@@ -37,6 +47,17 @@ impl AsRef<[u8]> for ValueBytes {
 }
 
 /// A key and its value, as an iteration found them.
+///
+/// ```
+/// # let db = sessiondb::Database::temporary()?;
+/// let session = db.create_session();
+/// session.set("visits", &7)?;
+/// let entry = session.iter()?.next().expect("there is one")?;
+/// assert_eq!(entry.key(), "visits");
+/// assert_eq!(entry.decode::<u32>()?, 7);
+/// assert!(entry.bytes().is_err(), "it was not stored as raw bytes");
+/// # Ok::<(), sessiondb::Error>(())
+/// ```
 #[derive(Debug, Clone)]
 pub struct Entry {
     key: Box<str>,
@@ -49,12 +70,36 @@ impl Entry {
     }
 
     /// The key.
+    ///
+    /// Costs nothing.
+    ///
+    /// ```
+    /// # let db = sessiondb::Database::temporary()?;
+    /// let session = db.create_session();
+    /// session.set("visits", &7)?;
+    /// for entry in session.iter()? {
+    ///     println!("{}", entry?.key());
+    /// }
+    /// # Ok::<(), sessiondb::Error>(())
+    /// ```
     #[must_use]
     pub fn key(&self) -> &str {
         &self.key
     }
 
     /// The value as a type.
+    ///
+    /// Costs the decoding; the bytes are in memory.
+    ///
+    /// ```
+    /// # let db = sessiondb::Database::temporary()?;
+    /// let session = db.create_session();
+    /// session.set("visits", &7)?;
+    /// for entry in session.iter()? {
+    ///     assert_eq!(entry?.decode::<u32>()?, 7);
+    /// }
+    /// # Ok::<(), sessiondb::Error>(())
+    /// ```
     ///
     /// # Errors
     ///
@@ -64,6 +109,18 @@ impl Entry {
     }
 
     /// The value as raw bytes.
+    ///
+    /// Costs nothing; the bytes are not copied.
+    ///
+    /// ```
+    /// # let db = sessiondb::Database::temporary()?;
+    /// let session = db.create_session();
+    /// session.set_bytes("state", b"abc")?;
+    /// for entry in session.iter()? {
+    ///     assert_eq!(*entry?.bytes()?, *b"abc");
+    /// }
+    /// # Ok::<(), sessiondb::Error>(())
+    /// ```
     ///
     /// # Errors
     ///
@@ -103,6 +160,18 @@ impl Walked<'_> {
 /// It holds no lock: keys that nobody touches meanwhile come exactly once,
 /// changed ones at most once. A flush elsewhere ends it with one
 /// [`Error::SessionGone`](crate::Error::SessionGone).
+///
+/// ```
+/// # let db = sessiondb::Database::temporary()?;
+/// let session = db.create_session();
+/// session.set("b", &2)?;
+/// session.set("a", &1)?;
+/// let mut iter = session.iter()?;
+/// assert_eq!(iter.next().transpose()?.expect("two are there").key(), "a");
+/// assert_eq!(iter.next().transpose()?.expect("one is left").key(), "b");
+/// assert!(iter.next().is_none());
+/// # Ok::<(), sessiondb::Error>(())
+/// ```
 #[derive(Debug)]
 pub struct Iter<'s> {
     walked: Walked<'s>,
@@ -154,6 +223,16 @@ impl Iterator for Iter<'_> {
 }
 
 /// An iteration over a session's keys; see [`Iter`].
+///
+/// ```
+/// # let db = sessiondb::Database::temporary()?;
+/// let session = db.create_session();
+/// session.set("b", &2)?;
+/// session.set("a", &1)?;
+/// let keys = session.keys()?.collect::<sessiondb::Result<Vec<String>>>()?;
+/// assert_eq!(keys, ["a", "b"]);
+/// # Ok::<(), sessiondb::Error>(())
+/// ```
 #[derive(Debug)]
 pub struct Keys<'s>(pub(crate) Iter<'s>);
 
@@ -164,4 +243,23 @@ impl Iterator for Keys<'_> {
         let entry = self.0.next()?;
         Some(entry.map(|entry| entry.key.into()))
     }
+}
+
+/// How many entries an iteration yields.
+pub(super) fn count(iter: Iter<'_>) -> Result<usize> {
+    let mut count = 0_usize;
+    for entry in iter {
+        entry?;
+        count = count.saturating_add(1);
+    }
+    Ok(count)
+}
+
+/// The entries of an iteration, decoded.
+pub(super) fn collect<V: DeserializeOwned>(iter: Iter<'_>) -> Result<BTreeMap<String, V>> {
+    iter.map(|entry| {
+        let entry = entry?;
+        Ok((entry.key().to_owned(), entry.decode()?))
+    })
+    .collect()
 }

@@ -78,6 +78,8 @@ impl Session {
 
     /// Removes a key and returns its raw bytes; see [`pop`](Self::pop).
     ///
+    /// Costs as [`pop`](Self::pop).
+    ///
     /// ```
     /// # let db = sessiondb::Database::temporary()?;
     /// let session = db.create_session();
@@ -296,6 +298,9 @@ impl Session {
     /// one fsync; without any, nothing is written. Using this database inside
     /// it other than by its argument is `Reentrant`.
     ///
+    /// Costs what its operations look up, one frame and one fsync; nothing of
+    /// the latter when it changed nothing.
+    ///
     /// ```
     /// # let db = sessiondb::Database::temporary()?;
     /// let session = db.create_session();
@@ -322,6 +327,8 @@ impl Session {
     }
 
     /// [`transaction`](Self::transaction) with an error type of the caller's.
+    ///
+    /// Costs as [`transaction`](Self::transaction).
     ///
     /// ```
     /// #[derive(Debug)]

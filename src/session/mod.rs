@@ -42,6 +42,17 @@ pub use transaction::Transaction;
 /// `StorageFull`, and then changed nothing.
 ///
 /// Dropping a handle neither waits for its writes nor discards them.
+///
+/// ```
+/// # let db = sessiondb::Database::temporary()?;
+/// let session = db.create_session();
+/// session.set("user", "ada")?;
+/// let mut other = db.open_session(&session.id())?.expect("it was written");
+/// assert_eq!(other.get::<String>("user")?.as_deref(), Some("ada"));
+/// other.flush()?;
+/// assert!(matches!(session.set("user", "eve"), Err(sessiondb::Error::SessionGone)));
+/// # Ok::<(), sessiondb::Error>(())
+/// ```
 #[derive(Debug)]
 pub struct Session {
     database: Database,
@@ -78,6 +89,8 @@ impl Session {
     }
 
     /// The session's ID: the secret for the cookie.
+    ///
+    /// Costs nothing.
     ///
     /// ```
     /// # let db = sessiondb::Database::temporary()?;
@@ -213,12 +226,23 @@ impl Session {
 
     /// The same as a future, `'static` and `Send`: it may outlive the handle.
     /// Dropping it cancels nothing.
+    ///
+    /// Costs as [`commit`](Self::commit), and blocks no thread.
+    ///
+    /// ```
+    /// async fn request(session: &sessiondb::Session) -> sessiondb::Result<()> {
+    ///     session.set("page", "/")?;
+    ///     session.committed().await
+    /// }
+    /// ```
     pub fn committed(&self) -> Committed {
         self.database.committed_through(self.last_written())
     }
 
     /// Whether a read would do without the disk, as far as can be known
     /// beforehand: for async servers that move what may block elsewhere.
+    ///
+    /// Costs a look at the caches.
     ///
     /// ```
     /// # let db = sessiondb::Database::temporary()?;

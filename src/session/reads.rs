@@ -5,9 +5,8 @@ use std::collections::BTreeMap;
 use serde::de::DeserializeOwned;
 
 use super::Session;
-use super::entries::{Iter, Keys, ValueBytes, Walked};
+use super::entries::{Iter, Keys, ValueBytes, Walked, collect, count};
 use super::stored::{check_key, decode};
-use super::transaction::{collect, count};
 use crate::error::Result;
 
 impl Session {
@@ -102,6 +101,8 @@ impl Session {
     }
 
     /// All keys in order; see [`iter`](Self::iter).
+    ///
+    /// Costs as [`iter`](Self::iter).
     ///
     /// ```
     /// # let db = sessiondb::Database::temporary()?;

@@ -1,13 +1,13 @@
 //! A transaction as its closure sees it.
 
-use std::collections::BTreeMap;
+mod reads;
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use subtle::ConstantTimeEq as _;
 
-use super::entries::{Iter, Keys, ValueBytes, Walked};
-use super::stored::{check_key, check_prefix, decode, encode, encode_bytes};
+use super::entries::ValueBytes;
+use super::stored::{check_key, check_prefix, encode, encode_bytes};
 use crate::engine::{Chunk, Draft, Stored};
 use crate::error::{Error, Result};
 
@@ -61,41 +61,20 @@ impl<'s> Transaction<'s> {
         self.draft.entries(from)
     }
 
-    /// The value of a key; `None` when there is none.
-    ///
-    /// # Errors
-    ///
-    /// `InvalidKey`, `Decode`, `Corrupted`, `Io`.
-    pub fn get<T: DeserializeOwned>(&self, key: &str) -> Result<Option<T>> {
-        check_key(key)?;
-        let stored = self.stored(key)?;
-        stored.map(|stored| decode(key, &stored)).transpose()
-    }
-
-    /// The raw bytes of a key.
-    ///
-    /// # Errors
-    ///
-    /// As [`get`](Self::get).
-    pub fn get_bytes(&self, key: &str) -> Result<Option<ValueBytes>> {
-        check_key(key)?;
-        let stored = self.stored(key)?;
-        stored
-            .map(|stored| ValueBytes::from_stored(key, &stored))
-            .transpose()
-    }
-
-    /// Whether there is a value, of any type.
-    ///
-    /// # Errors
-    ///
-    /// `InvalidKey`, `Corrupted`, `Io`.
-    pub fn contains_key(&self, key: &str) -> Result<bool> {
-        check_key(key)?;
-        Ok(self.stored(key)?.is_some())
-    }
-
     /// Puts a value.
+    ///
+    /// Costs its share of the one frame that the transaction writes.
+    ///
+    /// ```
+    /// # let db = sessiondb::Database::temporary()?;
+    /// # let session = db.create_session();
+    /// session.transaction(|tx| {
+    ///     tx.set("user", "ada")?;
+    ///     assert_eq!(tx.get::<String>("user")?.as_deref(), Some("ada"));
+    ///     Ok(())
+    /// })?;
+    /// # Ok::<(), sessiondb::Error>(())
+    /// ```
     ///
     /// # Errors
     ///
@@ -107,6 +86,18 @@ impl<'s> Transaction<'s> {
 
     /// Puts raw bytes.
     ///
+    /// Costs as [`set`](Self::set).
+    ///
+    /// ```
+    /// # let db = sessiondb::Database::temporary()?;
+    /// # let session = db.create_session();
+    /// session.transaction(|tx| {
+    ///     tx.set_bytes("state", b"abc")?;
+    ///     Ok(())
+    /// })?;
+    /// # Ok::<(), sessiondb::Error>(())
+    /// ```
+    ///
     /// # Errors
     ///
     /// `InvalidKey`, `TooLarge`.
@@ -117,6 +108,21 @@ impl<'s> Transaction<'s> {
 
     /// Removes a key and returns its value. A value of another type stays
     /// where it is.
+    ///
+    /// Costs a lookup, and its share of the one frame that the transaction
+    /// writes.
+    ///
+    /// ```
+    /// # let db = sessiondb::Database::temporary()?;
+    /// # let session = db.create_session();
+    /// session.transaction(|tx| {
+    ///     tx.set("flash", "Saved.")?;
+    ///     assert_eq!(tx.pop::<String>("flash")?.as_deref(), Some("Saved."));
+    ///     assert_eq!(tx.pop::<String>("flash")?, None);
+    ///     Ok(())
+    /// })?;
+    /// # Ok::<(), sessiondb::Error>(())
+    /// ```
     ///
     /// # Errors
     ///
@@ -131,6 +137,18 @@ impl<'s> Transaction<'s> {
 
     /// Removes a key and returns its raw bytes.
     ///
+    /// Costs as [`pop`](Self::pop).
+    ///
+    /// ```
+    /// # let db = sessiondb::Database::temporary()?;
+    /// # let session = db.create_session();
+    /// session.transaction(|tx| {
+    ///     assert!(tx.pop_bytes("state")?.is_none());
+    ///     Ok(())
+    /// })?;
+    /// # Ok::<(), sessiondb::Error>(())
+    /// ```
+    ///
     /// # Errors
     ///
     /// As [`pop`](Self::pop).
@@ -144,6 +162,20 @@ impl<'s> Transaction<'s> {
 
     /// Removes a key when it has this value, compared in constant time.
     ///
+    /// Costs as [`pop`](Self::pop).
+    ///
+    /// ```
+    /// # let db = sessiondb::Database::temporary()?;
+    /// # let session = db.create_session();
+    /// session.transaction(|tx| {
+    ///     tx.set("code", "271828")?;
+    ///     assert!(!tx.pop_if("code", "314159")?);
+    ///     assert!(tx.pop_if("code", "271828")?);
+    ///     Ok(())
+    /// })?;
+    /// # Ok::<(), sessiondb::Error>(())
+    /// ```
+    ///
     /// # Errors
     ///
     /// `InvalidKey`, `Encode`, `TooLarge`, `Corrupted`, `Io`.
@@ -154,6 +186,19 @@ impl<'s> Transaction<'s> {
 
     /// Puts `new` when the key has the value `expected`; `None` is absence on
     /// either side.
+    ///
+    /// Costs as [`pop`](Self::pop).
+    ///
+    /// ```
+    /// # let db = sessiondb::Database::temporary()?;
+    /// # let session = db.create_session();
+    /// session.transaction(|tx| {
+    ///     assert!(tx.compare_and_set("step", None, Some(&1))?);
+    ///     assert!(!tx.compare_and_set("step", Some(&7), Some(&8))?);
+    ///     Ok(())
+    /// })?;
+    /// # Ok::<(), sessiondb::Error>(())
+    /// ```
     ///
     /// # Errors
     ///
@@ -192,6 +237,20 @@ impl<'s> Transaction<'s> {
 
     /// Removes a key that has to be there.
     ///
+    /// Costs as [`pop`](Self::pop).
+    ///
+    /// ```
+    /// # let db = sessiondb::Database::temporary()?;
+    /// # let session = db.create_session();
+    /// session.transaction(|tx| {
+    ///     tx.set("theme", "dark")?;
+    ///     tx.delete("theme")?;
+    ///     assert!(tx.delete("theme").is_err());
+    ///     Ok(())
+    /// })?;
+    /// # Ok::<(), sessiondb::Error>(())
+    /// ```
+    ///
     /// # Errors
     ///
     /// `KeyNotFound` when it is not; `InvalidKey`, `TooLarge`, `Corrupted`,
@@ -208,6 +267,18 @@ impl<'s> Transaction<'s> {
 
     /// Removes a key, whatever its value, and says whether it was there.
     ///
+    /// Costs as [`pop`](Self::pop).
+    ///
+    /// ```
+    /// # let db = sessiondb::Database::temporary()?;
+    /// # let session = db.create_session();
+    /// session.transaction(|tx| {
+    ///     assert!(!tx.discard("cart")?);
+    ///     Ok(())
+    /// })?;
+    /// # Ok::<(), sessiondb::Error>(())
+    /// ```
+    ///
     /// # Errors
     ///
     /// `InvalidKey`, `TooLarge`, `Corrupted`, `Io`.
@@ -220,6 +291,19 @@ impl<'s> Transaction<'s> {
     }
 
     /// The value of a key, put there first when there is none.
+    ///
+    /// Costs as [`pop`](Self::pop).
+    ///
+    /// ```
+    /// # let db = sessiondb::Database::temporary()?;
+    /// # let session = db.create_session();
+    /// session.transaction(|tx| {
+    ///     let visits: u32 = tx.get_or_insert_with("visits", || 0)?;
+    ///     assert_eq!(visits, 0);
+    ///     Ok(())
+    /// })?;
+    /// # Ok::<(), sessiondb::Error>(())
+    /// ```
     ///
     /// # Errors
     ///
@@ -239,6 +323,19 @@ impl<'s> Transaction<'s> {
 
     /// Puts what the closure makes of the value; `None` is absence on either
     /// side.
+    ///
+    /// Costs as [`pop`](Self::pop).
+    ///
+    /// ```
+    /// # let db = sessiondb::Database::temporary()?;
+    /// # let session = db.create_session();
+    /// session.transaction(|tx| {
+    ///     let visits = tx.update("visits", |n: Option<u32>| Some(n.unwrap_or(0) + 1))?;
+    ///     assert_eq!(visits, Some(1));
+    ///     Ok(())
+    /// })?;
+    /// # Ok::<(), sessiondb::Error>(())
+    /// ```
     ///
     /// # Errors
     ///
@@ -261,6 +358,22 @@ impl<'s> Transaction<'s> {
 
     /// Removes all keys with a prefix. A key set after it stays.
     ///
+    /// Costs a lookup for whether there is any, and its share of the one
+    /// frame, however many there are.
+    ///
+    /// ```
+    /// # let db = sessiondb::Database::temporary()?;
+    /// # let session = db.create_session();
+    /// session.transaction(|tx| {
+    ///     tx.set("cart/apple", &3)?;
+    ///     tx.set("user", "ada")?;
+    ///     tx.remove_prefix("cart/")?;
+    ///     assert_eq!(tx.len()?, 1);
+    ///     Ok(())
+    /// })?;
+    /// # Ok::<(), sessiondb::Error>(())
+    /// ```
+    ///
     /// # Errors
     ///
     /// `InvalidKey` for a prefix over 512 bytes, `TooLarge`, `Corrupted`,
@@ -272,78 +385,23 @@ impl<'s> Transaction<'s> {
 
     /// Removes all keys. Costs the same for one key and for a million.
     ///
+    /// ```
+    /// # let db = sessiondb::Database::temporary()?;
+    /// # let session = db.create_session();
+    /// session.set("user", "ada")?;
+    /// session.transaction(|tx| {
+    ///     tx.clear()?;
+    ///     tx.set("theme", "dark")?;
+    ///     assert_eq!(tx.len()?, 1);
+    ///     Ok(())
+    /// })?;
+    /// # Ok::<(), sessiondb::Error>(())
+    /// ```
+    ///
     /// # Errors
     ///
     /// `Corrupted`, `Io`.
     pub fn clear(&mut self) -> Result<()> {
         self.draft.clear()
     }
-
-    /// All entries in key order, as this transaction sees them.
-    ///
-    /// # Errors
-    ///
-    /// `Corrupted`, `Io`; each item may be one.
-    #[expect(
-        clippy::iter_not_returning_iterator,
-        reason = "the first page is read at once, and may not be readable"
-    )]
-    pub fn iter(&self) -> Result<Iter<'_>> {
-        Iter::new(Walked::Transaction(self))
-    }
-
-    /// All keys in order.
-    ///
-    /// # Errors
-    ///
-    /// As [`iter`](Self::iter).
-    pub fn keys(&self) -> Result<Keys<'_>> {
-        self.iter().map(Keys)
-    }
-
-    /// How many keys there are. Walks them all.
-    ///
-    /// # Errors
-    ///
-    /// As [`iter`](Self::iter).
-    pub fn len(&self) -> Result<usize> {
-        count(self.iter()?)
-    }
-
-    /// Whether there are none. Walks to the first.
-    ///
-    /// # Errors
-    ///
-    /// As [`iter`](Self::iter).
-    pub fn is_empty(&self) -> Result<bool> {
-        Ok(self.iter()?.next().transpose()?.is_none())
-    }
-
-    /// All entries, decoded.
-    ///
-    /// # Errors
-    ///
-    /// As [`iter`](Self::iter), and `Decode` when one is of another type.
-    pub fn to_map<V: DeserializeOwned>(&self) -> Result<BTreeMap<String, V>> {
-        collect(self.iter()?)
-    }
-}
-
-/// How many entries an iteration yields.
-pub(super) fn count(iter: Iter<'_>) -> Result<usize> {
-    let mut count = 0_usize;
-    for entry in iter {
-        entry?;
-        count = count.saturating_add(1);
-    }
-    Ok(count)
-}
-
-/// The entries of an iteration, decoded.
-pub(super) fn collect<V: DeserializeOwned>(iter: Iter<'_>) -> Result<BTreeMap<String, V>> {
-    iter.map(|entry| {
-        let entry = entry?;
-        Ok((entry.key().to_owned(), entry.decode()?))
-    })
-    .collect()
 }
