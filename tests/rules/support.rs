@@ -150,6 +150,8 @@ pub(crate) enum Point {
     Create,
     /// Opening a file.
     Open,
+    /// Reading from a file.
+    Read,
 }
 
 #[derive(Debug)]
@@ -395,6 +397,7 @@ struct GatedFile {
 
 impl DiskFile for GatedFile {
     fn read_exact_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<()> {
+        self.keeper.pass(Point::Read, &self.path);
         self.file.read_exact_at(buffer, offset)
     }
 
