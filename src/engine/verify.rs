@@ -147,3 +147,6 @@ impl Engine {
         Ok(page.len() as u64)
     }
 }
+
+#[cfg(test)]
+mod tests;

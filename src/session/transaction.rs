@@ -18,6 +18,8 @@ use crate::error::{Error, Result};
 /// writes; nobody else does before the closure returns `Ok`, and nobody ever
 /// does when it returns `Err` or panics. Everything it wrote reaches the disk
 /// as one frame of at most [`MAX_TRANSACTION_BYTES`](crate::MAX_TRANSACTION_BYTES).
+/// Once a change was refused because it would have been larger, all of it is,
+/// whatever the closure returns.
 ///
 /// Every operation costs a lookup in memory, or one index row and one page
 /// where the session is not resident.

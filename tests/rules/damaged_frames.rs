@@ -117,6 +117,18 @@ fn a_damaged_page_makes_its_session_corrupted_where_it_is_needed_and_no_other() 
 }
 
 #[test]
+fn verify_tells_of_damage_to_a_version_that_nobody_reads_any_more() {
+    let Stored { disk, damaged, .. } = stored(false);
+    let found = places(&disk, OLD.as_bytes());
+    assert_eq!(found.len(), 1);
+    flip(&disk, &found[0].0, found[0].1);
+    let db = open(&disk).unwrap();
+    assert_eq!(value(&db, &damaged).unwrap().as_deref(), Some(NEW));
+    let verified = db.verify();
+    assert!(is_corrupted(&verified), "{verified:?}");
+}
+
+#[test]
 fn a_flip_anywhere_in_the_segments_gives_no_wrong_answer() {
     let Stored {
         disk,

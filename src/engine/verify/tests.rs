@@ -1,0 +1,85 @@
+//! What `verify` finds when the index is not what the segments say.
+
+use crate::error::Error;
+use crate::format::identity::Batch;
+use crate::index::Index;
+use crate::session_id::SessionDigest;
+use crate::{Database, SessionId};
+
+const LAST: Batch = Batch(u64::MAX);
+
+/// A small session, and one of several pages.
+fn settled() -> (Database, [SessionId; 2]) {
+    let database = Database::builder().background(false).temporary().unwrap();
+    let (small, large) = (database.create_session(), database.create_session());
+    small.set("user", "ada").unwrap();
+    for number in 0..60 {
+        let key = format!("key-{number:02}");
+        large.set(&key, &"x".repeat(300)).unwrap();
+    }
+    let verified = database.verify().unwrap();
+    assert_eq!((verified.sessions, verified.keys), (2, 61));
+    assert!(verified.pages > 2, "{verified:?}");
+    let ids = [small.id(), large.id()];
+    (database, ids)
+}
+
+/// Asserts what `verify` says of a spoilt index.
+#[track_caller]
+fn is_found(expected: &str, spoil: impl FnOnce(&Index, [SessionDigest; 2])) {
+    let (database, ids) = settled();
+    let index = database.engine().index.get().unwrap();
+    spoil(&index, ids.map(|id| id.digest()));
+    match database.verify() {
+        Err(Error::Corrupted { path, reason, .. }) => {
+            assert!(path.ends_with("index-0001"), "{}", path.display());
+            assert_eq!(reason, expected);
+        }
+        other => panic!("{other:?}"),
+    }
+}
+
+#[test]
+fn a_session_row_that_is_missing_is_found() {
+    is_found("its hash is not the footer's", |index, [small, _]| {
+        index.remove_session(&small, LAST).unwrap().unwrap();
+    });
+}
+
+#[test]
+fn a_session_row_that_says_otherwise_is_found() {
+    is_found("its hash is not the footer's", |index, [small, _]| {
+        let mut row = index.remove_session(&small, LAST).unwrap().unwrap();
+        row.location.offset += 8;
+        index.put_session(&small, &row).unwrap();
+    });
+}
+
+#[test]
+fn a_page_row_that_is_missing_is_found() {
+    let expected = "a session's page rows are not what its row says";
+    is_found(expected, |index, [_, large]| {
+        let generation = index.session(&large).unwrap().unwrap().generation();
+        let pages = index.pages(generation, "", 9).unwrap();
+        let (lower, row) = pages.last().unwrap();
+        let removed = index.remove_page(generation, lower, row.number, LAST);
+        removed.unwrap().unwrap();
+    });
+}
+
+#[test]
+fn a_page_row_that_points_to_another_page_is_found() {
+    let expected = "a session's page rows are not what its row says";
+    is_found(expected, |index, [_, large]| {
+        let generation = index.session(&large).unwrap().unwrap().generation();
+        let pages = index.pages(generation, "", 9).unwrap();
+        let [(first, one), (_, two), ..] = pages.as_slice() else {
+            panic!("{} pages", pages.len());
+        };
+        let removed = index.remove_page(generation, first, one.number, LAST);
+        removed.unwrap().unwrap();
+        let mut row = *one;
+        row.location = two.location;
+        index.put_page(generation, first, &row).unwrap();
+    });
+}
