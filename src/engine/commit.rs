@@ -22,6 +22,9 @@ use crate::session_id::SessionDigest;
 
 /// Journal space reserved for a change before its size is known.
 pub(crate) const SMALL_FRAME: u64 = 1024;
+/// The same for a closure. One that writes more may wait for an allocation
+/// while it holds its session's writer lock, which no reader needs.
+const CLOSURE_FRAME: u64 = 64 << 10;
 
 impl Engine {
     /// Lets a writer in: memtable and journal space, before any lock (4).
@@ -70,6 +73,13 @@ impl Engine {
         if self.wants_checkpoint() {
             self.background.wake();
         }
+    }
+
+    /// What to ask admission for when a closure of the caller's is to run: a
+    /// share of what a journal file holds, so that writers get along.
+    pub(crate) fn closure_bytes(&self) -> usize {
+        let bytes = CLOSURE_FRAME.min(self.journal.max_payload() / 64);
+        usize::try_from(bytes).unwrap_or(0)
     }
 
     /// Writes a draft to the journal and applies it. The caller holds the

@@ -323,7 +323,7 @@ impl Session {
         &self,
         work: impl FnOnce(&mut Transaction<'_>) -> Result<T>,
     ) -> Result<T> {
-        self.write(0, work)
+        self.write(self.engine().closure_bytes(), work)
     }
 
     /// [`transaction`](Self::transaction) with an error type of the caller's.
@@ -360,6 +360,6 @@ impl Session {
         &self,
         work: impl FnOnce(&mut Transaction<'_>) -> Result<T, E>,
     ) -> Result<T, E> {
-        self.write(0, work)
+        self.write(self.engine().closure_bytes(), work)
     }
 }
