@@ -165,7 +165,8 @@ pub(crate) fn recycled_file() -> Scene {
 /// The file with the newest frame.
 pub(crate) fn newest(disk: &SimulatedDisk) -> String {
     let newest = journal_files(disk).into_iter().max_by_key(|file| {
-        let bytes = disk.read_file(file).unwrap();
+        // One that waits to be used again may have got another name meanwhile.
+        let bytes = disk.read_file(file)?;
         layout::frames(&bytes).last().map(|frame| frame.sequence)
     });
     newest.unwrap()
