@@ -48,6 +48,11 @@ impl Rounds {
         sorted
     }
 
+    /// The worst of them, where less is better.
+    pub(crate) fn greatest(&self) -> f64 {
+        self.0.iter().copied().fold(0.0, f64::max)
+    }
+
     pub(crate) fn median(&self) -> f64 {
         let sorted = self.sorted();
         let upper = sorted.get(sorted.len() / 2);

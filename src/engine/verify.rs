@@ -6,9 +6,10 @@ use super::Engine;
 use super::lookup::Setback;
 use super::reentrance::Inside;
 use crate::error::{Error, Result};
-use crate::format::identity::Generation;
+use crate::format::identity::{Generation, Location};
 use crate::format::record::{RowContent, SessionRow};
-use crate::index::Trouble;
+use crate::format::segment_frame::{Footer, Identity};
+use crate::index::{Index, Trouble};
 use crate::session_id::SessionDigest;
 
 /// What was looked at.
@@ -58,6 +59,10 @@ impl Engine {
         if summary.hash != checkpointer.index_hash {
             return Err(self.index_damage(&Trouble::new("its hash is not the footer's")));
         }
+        if !summary.orphans.is_empty() {
+            return Err(self.index_damage(&Trouble::new("it has pages of no session")));
+        }
+        self.verify_retirements(&index, &footers)?;
         let mut after = None;
         let mut owners = HashMap::new();
         loop {
@@ -85,6 +90,22 @@ impl Engine {
 
     fn index_damage(&self, trouble: &Trouble) -> Error {
         Error::corrupted(&self.index.path(), 0, trouble)
+    }
+
+    /// Every ID that a batch retired is retired in the index.
+    fn verify_retirements(&self, index: &Index, footers: &[(Location, Footer)]) -> Result<()> {
+        for entry in footers.iter().flat_map(|(_, footer)| &footer.entries) {
+            let Identity::Retired(digest) = entry.identity else {
+                continue;
+            };
+            let is_retired = index
+                .is_retired(digest)
+                .map_err(|trouble| self.index_damage(&trouble))?;
+            if !is_retired {
+                return Err(self.index_damage(&Trouble::new("a retired ID is missing")));
+            }
+        }
+        Ok(())
     }
 
     /// The image is what the row says, the pages tile, the counts are right.

@@ -15,7 +15,6 @@ macro_rules! number {
 
         impl $name {
             /// The number after this one.
-            #[allow(dead_code, reason = "not every number is counted up")]
             pub(crate) fn next(self) -> Self {
                 Self(self.0.saturating_add(1))
             }

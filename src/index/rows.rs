@@ -278,6 +278,18 @@ impl Index {
         self.insert(&self.retired, &digest.to_bytes(), row)
     }
 
+    /// What damage may do to a retirement.
+    #[cfg(test)]
+    pub(crate) fn forget_retired(&self, digest: SessionDigest) -> Outcome<()> {
+        self.remove(&self.retired, &digest.to_bytes())
+    }
+
+    /// Whether an ID must not come alive again.
+    pub(crate) fn is_retired(&self, digest: SessionDigest) -> Outcome<bool> {
+        let row = self.get(&self.retired, &digest.to_bytes())?;
+        Ok(row.is_some())
+    }
+
     /// The last batch that is known to be wholly in the index.
     pub(crate) fn watermark(&self) -> Outcome<Batch> {
         let Some(row) = self.get(&self.meta, WATERMARK)? else {

@@ -94,7 +94,7 @@ impl BatchWriter {
             return Ok(());
         }
         self.write_out()?;
-        self.segment = SegmentNumber(self.segment.0.saturating_add(1));
+        self.segment = self.segment.next();
         self.create()
     }
 

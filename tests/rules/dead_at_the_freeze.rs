@@ -74,7 +74,7 @@ fn a_write_behind_the_freeze_is_not_in_the_batch_and_not_lost() {
     flushed.set("key", "alive at the freeze").unwrap();
     std::thread::scope(|scope| {
         // The checkpoint freezes, and stalls while it syncs the journal.
-        let gate = disk.close(Point::Sync, "journal/");
+        let gate = disk.close(Point::Sync, "journal/000001.log");
         let checkpoint = scope.spawn(|| db.checkpoint());
         gate.wait_for_somebody();
         visitor.set("key", "behind the freeze").unwrap();

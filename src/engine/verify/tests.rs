@@ -1,7 +1,7 @@
 //! What `verify` finds when the index is not what the segments say.
 
 use crate::error::Error;
-use crate::format::identity::Batch;
+use crate::format::identity::{Batch, Generation};
 use crate::index::Index;
 use crate::session_id::SessionDigest;
 use crate::{Database, SessionId};
@@ -82,4 +82,29 @@ fn a_page_row_that_points_to_another_page_is_found() {
         row.location = two.location;
         index.put_page(generation, first, &row).unwrap();
     });
+}
+
+#[test]
+fn a_page_of_no_session_is_found() {
+    is_found("it has pages of no session", |index, [_, large]| {
+        let generation = index.session(&large).unwrap().unwrap().generation();
+        let pages = index.pages(generation, "", 1).unwrap();
+        let nobody = Generation(u64::MAX);
+        index.put_page(nobody, "", &pages[0].1).unwrap();
+    });
+}
+
+#[test]
+fn a_retired_id_that_is_missing_is_found() {
+    let (database, ids) = settled();
+    let mut session = database.open_session(&ids[0]).unwrap().unwrap();
+    session.flush().unwrap();
+    database.verify().unwrap();
+    let index = database.engine().index.get().unwrap();
+    index.forget_retired(ids[0].digest()).unwrap();
+    let outcome = database.verify();
+    assert!(
+        matches!(&outcome, Err(Error::Corrupted { reason, .. }) if reason == "a retired ID is missing"),
+        "{outcome:?}"
+    );
 }
