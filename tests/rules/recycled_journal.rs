@@ -50,8 +50,12 @@ fn a_recycled_journal_without_its_batch_is_refused() {
             .unwrap();
     }
     db.checkpoint().unwrap();
-    for _ in 0..10 {
+    // Until the first one is in use again under another name.
+    for _ in 0..1000 {
         visitor.set("key-00", &"y".repeat(8 << 10)).unwrap();
+        if disk.read_file("journal/000001.log").is_none() {
+            break;
+        }
     }
     let id = visitor.id();
     drop(visitor);
