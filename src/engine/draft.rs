@@ -223,3 +223,50 @@ impl Engine {
         })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::{Database, Session};
+
+    fn journal_bytes(db: &Database) -> u64 {
+        db.stats().journal_live_bytes
+    }
+
+    /// A session whose keys were all removed again, by prefix.
+    fn emptied(db: &Database, keys: usize) -> Session {
+        let session = db.create_session();
+        let filled = session.transaction(|tx| {
+            (0..keys).try_for_each(|number| tx.set(&format!("cart/{number:05}"), &number))
+        });
+        filled.unwrap();
+        session.remove_prefix("cart/").unwrap();
+        assert!(session.is_empty().unwrap());
+        session
+    }
+
+    #[test]
+    fn what_has_no_effect_among_some_removed_keys_writes_nothing() {
+        let db = Database::builder().background(false).temporary().unwrap();
+        let session = emptied(&db, 500);
+        let before = journal_bytes(&db);
+        session.remove_prefix("cart/").unwrap();
+        session.clear().unwrap();
+        assert_eq!(journal_bytes(&db), before);
+    }
+
+    #[test]
+    fn the_look_for_a_key_ends_after_so_many_removed_ones() {
+        let db = Database::builder().background(false).temporary().unwrap();
+        let session = emptied(&db, 10_000);
+        for remove in [
+            |session: &Session| session.remove_prefix("cart/"),
+            |session: &Session| session.clear(),
+        ] {
+            let before = journal_bytes(&db);
+            remove(&session).unwrap();
+            let written = journal_bytes(&db) - before;
+            assert!((1..200).contains(&written), "{written} bytes");
+            assert!(session.is_empty().unwrap());
+        }
+    }
+}

@@ -244,8 +244,9 @@ impl Session {
     /// Removes all keys with a prefix; the empty prefix is all keys. A key
     /// set after it stays.
     ///
-    /// Costs one lookup for whether there is any, one small frame and one
-    /// fsync, however many there are.
+    /// Costs a look for whether there is any (at some hundred removed keys at
+    /// most; among more of them the frame may be written in vain), one small
+    /// frame and one fsync, however many there are.
     ///
     /// ```
     /// # let db = sessiondb::Database::temporary()?;
@@ -268,7 +269,8 @@ impl Session {
     }
 
     /// Removes all keys and keeps the ID. Costs one small frame and one
-    /// fsync, whatever the session holds.
+    /// fsync, whatever the session holds; nothing when it is found to be empty,
+    /// as for [`remove_prefix`](Self::remove_prefix).
     ///
     /// ```
     /// # let db = sessiondb::Database::temporary()?;
