@@ -57,10 +57,17 @@ fn replace_file(disk: &dyn Disk, temporary: &str, name: &str, bytes: &[u8]) -> R
     }
     let file = disk.create(Path::new(temporary)).map_err(failed)?;
     file.write_all_at(bytes, 0).map_err(failed)?;
-    file.sync_all().map_err(failed)?;
+    file.sync_all()
+        .map_err(|error| Error::failed_sync(&path, error))?;
     disk.rename(Path::new(temporary), Path::new(name))
         .map_err(failed)?;
-    disk.sync_directory(root()).map_err(failed)
+    sync_root(disk)
+}
+
+/// Makes the names at the root durable.
+fn sync_root(disk: &dyn Disk) -> Result<()> {
+    disk.sync_directory(root())
+        .map_err(|error| Error::failed_sync(disk.root(), error))
 }
 
 /// Whose directory this is; a new one is given an identity.
@@ -69,8 +76,7 @@ pub(super) fn read_or_create_current(disk: &dyn Disk) -> Result<Current> {
     if let Some(bytes) = read_file(disk, CURRENT)? {
         // A creation that was killed may have left the name in the page cache
         // only (14).
-        disk.sync_directory(root())
-            .map_err(|error| Error::io("sync", disk.root(), error))?;
+        sync_root(disk)?;
         return Current::decode(&bytes).map_err(|malformed| match malformed {
             Malformed::Version(found) => Error::Version {
                 path,
@@ -92,8 +98,7 @@ pub(super) fn read_or_create_current(disk: &dyn Disk) -> Result<Current> {
         database: DatabaseId(id),
         index: super::index_source::index_name(1),
     };
-    disk.sync_directory(root())
-        .map_err(|error| Error::io("sync", disk.root(), error))?;
+    sync_root(disk)?;
     write_current(disk, &current)?;
     Ok(current)
 }
@@ -152,7 +157,7 @@ pub(super) fn take_mark(
     });
     let failed = |error| Error::io("remove", &disk.root().join(CLEAN), error);
     disk.remove(Path::new(CLEAN)).map_err(failed)?;
-    disk.sync_directory(root()).map_err(failed)?;
+    sync_root(disk)?;
     Ok(clean)
 }
 

@@ -1,11 +1,13 @@
 //! The hash of the index, and the directories of old ones.
 
 use std::fs;
+use std::io::ErrorKind;
 use std::path::Path;
 
 use super::super::testing::{check_hash, locations, open, rebuild, spoil};
 use crate::format::segment_frame::Kind;
-use crate::{Crash, IndexFate, SimulatedDisk};
+use crate::index::Trouble;
+use crate::{Crash, Error, Fault, FaultEffect, IndexFate, Operation, SimulatedDisk};
 
 #[test]
 fn a_clean_stop_after_a_rebuild_over_damage_leaves_no_wrong_hash() {
@@ -78,4 +80,29 @@ fn an_old_index_that_a_crash_left_over_is_removed() {
     db.close().unwrap();
     let left = fs::read_dir(disk.index_root()).unwrap().count();
     assert_eq!(left, 1, "index directories");
+}
+
+#[test]
+fn a_sync_that_fails_for_want_of_space_is_no_full_disk_to_be_tried_again() {
+    let disk = SimulatedDisk::new(9).unwrap();
+    let db = open(&disk);
+    db.create_session().set("a", &1).unwrap();
+    db.checkpoint().unwrap();
+    for operation in [Operation::SyncAll, Operation::SyncDirectory] {
+        disk.inject(Fault {
+            operation,
+            path_contains: String::new(),
+            after: 0,
+            times: 1,
+            kind: ErrorKind::StorageFull,
+            effect: FaultEffect::Refuse,
+        });
+        let engine = db.engine();
+        let trouble = Trouble::new("a test");
+        let outcome = engine.mend_index(engine.index.generation(), &trouble);
+        assert!(
+            matches!(outcome, Err(Error::Io { doing: "sync", .. })),
+            "{outcome:?}"
+        );
+    }
 }
