@@ -9,7 +9,7 @@ use crate::database::Database;
 #[cfg(feature = "simulation")]
 use crate::disk::Disk;
 use crate::disk::RealDisk;
-use crate::engine::{Durability, Engine, Options};
+use crate::engine::{Durability, Engine, Options, Timeouts};
 use crate::error::{Error, Result};
 
 const DAY: Duration = Duration::from_secs(86_400);
@@ -42,7 +42,12 @@ impl Builder {
                 memtable_bytes: 32 << 20,
                 journal_segment_bytes: 32 << 20,
                 segment_bytes: 16 << 20,
-                retire_for: 14 * DAY,
+                timeouts: Timeouts {
+                    idle: Some(14 * DAY),
+                    absolute: None,
+                },
+                sessions_per_owner: None,
+                retire_for: None,
                 idle_checkpoint_after: Duration::from_secs(2),
                 background: true,
                 clock: Arc::new(SystemClock),
@@ -93,6 +98,77 @@ impl Builder {
     /// ```
     pub fn durability(mut self, durability: Durability) -> Self {
         self.durability = durability;
+        self
+    }
+
+    /// How long after the last write or [`touch`](crate::Session::touch) a
+    /// session expires; `None`: not by idleness. A session may have an
+    /// [expiry of its own](crate::Session::set_expiry). Default 14 days.
+    ///
+    /// Applies to all sessions, also to those that are there already: it is
+    /// not stored with them.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    ///
+    /// let half_hour = Duration::from_secs(1800);
+    /// let db = sessiondb::Database::builder().idle_timeout(Some(half_hour)).temporary()?;
+    /// # db.close()?;
+    /// # Ok::<(), sessiondb::Error>(())
+    /// ```
+    pub fn idle_timeout(mut self, timeout: Option<Duration>) -> Self {
+        self.options.timeouts.idle = timeout;
+        self
+    }
+
+    /// How long after its first write a session expires, whatever happens and
+    /// whatever its own expiry says; a new ID does not restart it. `None`, the
+    /// default: never.
+    ///
+    /// Applies to all sessions, as [`idle_timeout`](Self::idle_timeout) does.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    ///
+    /// let month = Duration::from_secs(30 * 86_400);
+    /// let db = sessiondb::Database::builder().absolute_timeout(Some(month)).temporary()?;
+    /// # db.close()?;
+    /// # Ok::<(), sessiondb::Error>(())
+    /// ```
+    pub fn absolute_timeout(mut self, timeout: Option<Duration>) -> Self {
+        self.options.timeouts.absolute = timeout;
+        self
+    }
+
+    /// How many sessions an owner may have; `None`, the default: any number.
+    /// Who [joins](crate::Session::set_owner) beyond it logs out the owner's
+    /// least recently seen ones.
+    ///
+    /// ```
+    /// let db = sessiondb::Database::builder().sessions_per_owner(Some(5)).temporary()?;
+    /// # db.close()?;
+    /// # Ok::<(), sessiondb::Error>(())
+    /// ```
+    pub fn sessions_per_owner(mut self, cap: Option<usize>) -> Self {
+        self.options.sessions_per_owner = cap;
+        self
+    }
+
+    /// How long the ID of a session that is gone is
+    /// [remembered](crate::Database::is_retired), at least; at most an eighth
+    /// longer. Default: the longer of the two timeouts, and 14 days without
+    /// any.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    ///
+    /// let day = Duration::from_secs(86_400);
+    /// let db = sessiondb::Database::builder().retire_ids_for(day).temporary()?;
+    /// # db.close()?;
+    /// # Ok::<(), sessiondb::Error>(())
+    /// ```
+    pub fn retire_ids_for(mut self, period: Duration) -> Self {
+        self.options.retire_for = Some(period);
         self
     }
 

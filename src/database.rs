@@ -13,7 +13,7 @@ use crate::engine::{Durability, Engine};
 use crate::error::{Error, Result};
 use crate::format::identity::Sequence;
 use crate::maintenance::{Stats, Verified};
-use crate::session::Session;
+use crate::session::{Expiry, Session};
 use crate::session_id::SessionId;
 
 /// Closes the engine when the last handle goes.
@@ -173,6 +173,38 @@ impl Database {
     pub(crate) fn fresh_id(&self) -> Result<SessionId> {
         SessionId::random()
             .map_err(|error| Error::io("draw an ID for a session of", &self.engine().root(), error))
+    }
+
+    /// A session with an ID of the caller's choice, for frameworks that make
+    /// the IDs. It is on disk at once, even empty.
+    ///
+    /// Costs a lookup, one small frame and one fsync.
+    ///
+    /// ```
+    /// # let db = sessiondb::Database::temporary()?;
+    /// use sessiondb::{Error, Expiry, SessionId};
+    ///
+    /// let id = SessionId::from_bytes([7; 16]); // from the framework
+    /// let mut session = db.create_session_with_id(id, Expiry::Default)?;
+    /// let again = db.create_session_with_id(id, Expiry::Default);
+    /// assert!(matches!(again, Err(Error::SessionExists)));
+    /// session.flush()?;
+    /// let again = db.create_session_with_id(id, Expiry::Default);
+    /// assert!(matches!(again, Err(Error::SessionGone)), "a logout is not undone");
+    /// # Ok::<(), sessiondb::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// `SessionExists` when a session has this ID; `SessionGone` when one had
+    /// it and the ID is [retired](Self::is_retired), or when the expiry is
+    /// past already; `StorageFull`, `Corrupted`, `Poisoned`, `Closed`,
+    /// `Reentrant`, `Io`.
+    pub fn create_session_with_id(&self, id: SessionId, expiry: Expiry) -> Result<Session> {
+        let created = self
+            .engine()
+            .create_session(id.digest(), expiry.into(), self.durability);
+        Ok(Session::bound(self.clone(), id, created?))
     }
 
     /// The session with this ID; `None` when it is unknown, was flushed or

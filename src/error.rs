@@ -59,6 +59,14 @@ pub enum Error {
         /// The most bytes a key may have.
         limit: usize,
     },
+    /// An owner's name is empty or longer than the limit.
+    #[error("an owner must have 1 to {limit} bytes, this one has {length}; choose another name")]
+    InvalidOwner {
+        /// Bytes of the refused name.
+        length: usize,
+        /// The most bytes a name may have.
+        limit: usize,
+    },
     /// Text or bytes that are not a session ID or digest.
     #[error("not a session ID: {reason}; treat it as that of an unknown session")]
     InvalidId {

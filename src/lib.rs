@@ -24,7 +24,9 @@ pub use disk::{
 };
 pub use engine::Durability;
 pub use error::{Error, Result};
-pub use limits::{MAX_KEY_BYTES, MAX_TRANSACTION_BYTES, MAX_VALUE_BYTES, MAX_VALUE_DEPTH};
-pub use maintenance::{Stats, Verified};
-pub use session::{Entry, Iter, Keys, Session, Transaction, ValueBytes};
+pub use limits::{
+    MAX_KEY_BYTES, MAX_OWNER_BYTES, MAX_TRANSACTION_BYTES, MAX_VALUE_BYTES, MAX_VALUE_DEPTH,
+};
+pub use maintenance::{SessionInfo, Sessions, Stats, Verified};
+pub use session::{Entry, Expiry, Iter, Keys, Session, Transaction, ValueBytes};
 pub use session_id::{SessionDigest, SessionId};

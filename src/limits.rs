@@ -56,3 +56,16 @@ pub const MAX_TRANSACTION_BYTES: usize = 16 << 20;
 /// # Ok::<(), sessiondb::Error>(())
 /// ```
 pub const MAX_VALUE_DEPTH: usize = 128;
+/// The most bytes an owner's name may have; the least is 1.
+///
+/// ```
+/// # let db = sessiondb::Database::temporary()?;
+/// use sessiondb::{Error, MAX_OWNER_BYTES};
+///
+/// let session = db.create_session();
+/// session.set_owner(Some(&"o".repeat(MAX_OWNER_BYTES)))?;
+/// let refused = session.set_owner(Some(&"o".repeat(MAX_OWNER_BYTES + 1)));
+/// assert!(matches!(refused, Err(Error::InvalidOwner { .. })));
+/// # Ok::<(), sessiondb::Error>(())
+/// ```
+pub const MAX_OWNER_BYTES: usize = 512;

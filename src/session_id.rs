@@ -197,6 +197,24 @@ impl SessionDigest {
     }
 }
 
+impl From<SessionId> for SessionDigest {
+    fn from(id: SessionId) -> Self {
+        id.digest()
+    }
+}
+
+impl From<&SessionId> for SessionDigest {
+    fn from(id: &SessionId) -> Self {
+        id.digest()
+    }
+}
+
+impl From<&SessionDigest> for SessionDigest {
+    fn from(digest: &SessionDigest) -> Self {
+        *digest
+    }
+}
+
 impl fmt::Display for SessionDigest {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.0

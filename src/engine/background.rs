@@ -1,5 +1,5 @@
 //! The thread that does what nobody should wait for: checkpoints when enough
-//! has changed or when nothing happens, and the sweep.
+//! has changed or when nothing happens, the purge and the sweep.
 
 use std::sync::{Arc, Weak};
 use std::thread::JoinHandle;
@@ -8,10 +8,13 @@ use std::time::{Duration, Instant};
 use parking_lot::{Condvar, Mutex};
 
 use super::Engine;
+use super::purge::PurgeCursor;
 use crate::error::{Error, Result};
 
 /// How long the thread waits when a step failed for want of space.
 const RETRY: Duration = Duration::from_millis(500);
+/// How long expired sessions wait for the purge, about.
+const BETWEEN_PURGES: Duration = Duration::from_secs(1);
 
 #[derive(Debug, Default)]
 struct Wishes {
@@ -23,6 +26,28 @@ struct Wishes {
 struct Signal {
     wishes: Mutex<Wishes>,
     changed: Condvar,
+}
+
+/// When the purge goes on.
+#[derive(Debug)]
+struct Purge {
+    cursor: PurgeCursor,
+    next: Instant,
+}
+
+impl Purge {
+    /// Does a step when it is time for one; whether the next one is due.
+    fn step(&mut self, engine: &Engine) -> Result<bool> {
+        if Instant::now() < self.next {
+            return Ok(false);
+        }
+        let purged = engine.purge_step(&mut self.cursor);
+        let more = purged.as_ref().is_ok_and(|purged| purged.more);
+        if !more {
+            self.next = Instant::now() + BETWEEN_PURGES;
+        }
+        purged.map(|purged| purged.more)
+    }
 }
 
 /// The thread's handle.
@@ -85,6 +110,10 @@ fn run(signal: &Signal, engine: &Weak<Engine>) {
     let mut pause = Duration::ZERO;
     let mut quiet_since = Instant::now();
     let mut seen = 0;
+    let mut purge = Purge {
+        cursor: PurgeCursor::default(),
+        next: Instant::now() + BETWEEN_PURGES,
+    };
     loop {
         if !rest(signal, pause) {
             return;
@@ -114,8 +143,18 @@ fn run(signal: &Signal, engine: &Weak<Engine>) {
                     wait = RETRY;
                 }
             }
-        } else if engine.sweep_slice() {
-            wait = Duration::ZERO;
+        } else {
+            match purge.step(&engine) {
+                Ok(more) if more || engine.sweep_slice() => wait = Duration::ZERO,
+                Ok(_) => {}
+                Err(error) => {
+                    tracing::warn!(%error, "expired sessions could not be purged");
+                    if engine.journal.check().is_err() {
+                        return;
+                    }
+                    wait = RETRY;
+                }
+            }
         }
         pause = wait;
     }

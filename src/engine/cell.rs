@@ -147,6 +147,12 @@ impl State {
         (base.generation == self.record.generation).then_some(base)
     }
 
+    /// The owner that the session counts for.
+    pub(crate) fn owner(&self) -> Option<&str> {
+        let owner = self.record.owner.as_deref();
+        owner.filter(|_| self.life == Life::Live)
+    }
+
     /// Whether the session is there for its handles.
     pub(crate) fn exists(&self) -> bool {
         matches!(self.life, Life::Live | Life::Damaged)
@@ -161,7 +167,11 @@ impl State {
         self.base = Some(Base::from_row(self.digest, &row).map_err(Trouble::new)?);
         match row.content {
             RowContent::Whole { record, .. } => {
-                self.record = record;
+                self.record = SessionRecord {
+                    // The index alone knows where it is.
+                    hint_at: None,
+                    ..record
+                };
                 self.life = Life::Live;
             }
             RowContent::Damaged { generation } => self.damage(generation),

@@ -16,6 +16,7 @@ use super::cell::{Base, Cell, Frozen, Life};
 use super::delta::Delta;
 use super::lookup::Setback;
 use super::merge::{Merge, Merged, Step};
+use super::retirement::RetiredSums;
 use crate::error::{Error, Result};
 use crate::format::identity::{Batch, Generation, Location, Timestamp};
 use crate::format::record::{RowContent, SessionRow};
@@ -51,6 +52,8 @@ pub(super) struct Checkpointer {
     pub(super) footer: Option<(Location, Footer)>,
     /// The hash of the index once that batch is published.
     pub(super) index_hash: u64,
+    /// The sums of the retired IDs then.
+    pub(super) retired: RetiredSums,
     /// A checkpoint that failed to finish; the next one begins with it.
     pub(super) pending: Option<Pending>,
 }
@@ -61,6 +64,13 @@ pub(super) struct Pending {
     freeze: Freeze,
     /// What is committed and has to be published.
     plan: Option<Plan>,
+}
+
+impl Pending {
+    /// Whether it is committed.
+    pub(super) fn has_plan(&self) -> bool {
+        self.plan.is_some()
+    }
 }
 
 /// One side of the memtable, set aside.
@@ -76,6 +86,7 @@ struct Plan {
     batch: Batch,
     merged: Vec<Merged>,
     index_hash: u64,
+    retired: RetiredSums,
 }
 
 impl Engine {
@@ -188,10 +199,16 @@ impl Engine {
         self.check_room()?;
         let batch = checkpointer.batch.next();
         let (plan, writer) = self.merge_all(checkpointer, freeze, batch)?;
-        let committed = writer.commit(through, freeze.next_generation, plan.index_hash)?;
+        let committed = writer.commit(
+            through,
+            freeze.next_generation,
+            plan.index_hash,
+            plan.retired.list(),
+        )?;
         checkpointer.batch = batch;
         checkpointer.footer = Some(committed);
         checkpointer.index_hash = plan.index_hash;
+        checkpointer.retired = plan.retired.clone();
         tracing::debug!(%batch, sessions = plan.merged.len(), "batch committed");
         Ok(plan)
     }
@@ -232,7 +249,10 @@ impl Engine {
             batch,
             merged: Vec::with_capacity(freeze.dirty.cells.len()),
             index_hash: checkpointer.index_hash,
+            retired: checkpointer.retired.clone(),
         };
+        let now = self.now();
+        plan.retired.forget_passed(now);
         // Only this function's caller moves the epoch on.
         let epoch = *self.freeze.read();
         for cell in &freeze.dirty.cells {
@@ -252,7 +272,10 @@ impl Engine {
             });
         }
         for (digest, until) in &freeze.dirty.retired {
-            writer.retirement(*digest, *until)?;
+            if *until > now {
+                writer.retirement(*digest, *until)?;
+                plan.retired.add(*digest, *until);
+            }
         }
         Ok(plan)
     }
@@ -267,8 +290,11 @@ impl Engine {
         old: Option<&Base>,
         hash: &mut u64,
     ) -> Result<Vec<Step>, Setback> {
+        let mut hint = None;
         if let Some(old) = old {
-            *hash = hash.wrapping_sub(self.settled_hash(old)?);
+            let row = self.settled_row(old)?;
+            *hash = hash.wrapping_sub(row.hash(old.digest).map_err(Trouble::new)?);
+            hint = hint_of(&row).filter(|_| old.digest == frozen.digest);
         }
         let is_there = matches!(frozen.life, Life::Live | Life::Damaged);
         if !is_there {
@@ -285,7 +311,7 @@ impl Engine {
         }
         let merged = match frozen.life {
             Life::Damaged => write_damage(writer, batch, frozen),
-            _ => Merge::new(self, writer, batch, frozen, old).run(),
+            _ => Merge::new(self, writer, batch, frozen, old, hint).run(),
         };
         let (steps, base) = match merged {
             // The session is lost and says so; the others go on (15).
@@ -299,10 +325,10 @@ impl Engine {
         Ok(steps)
     }
 
-    /// What the row of a settled session adds to the hash of the index. A
-    /// merge that misses its base has the index rebuilt (13); a rebuild may
-    /// have met damage that the session in memory does not know of.
-    fn settled_hash(&self, old: &Base) -> Result<u64, Setback> {
+    /// The row of a settled session. A merge that misses its base has the
+    /// index rebuilt (13); a rebuild may have met damage that the session in
+    /// memory does not know of.
+    fn settled_row(&self, old: &Base) -> Result<SessionRow, Setback> {
         let row = self.index.get()?.session(&old.digest)?;
         let row = row.ok_or_else(|| Trouble::new("a settled session has no row"))?;
         let hash = row.hash(old.digest).map_err(Trouble::new)?;
@@ -310,7 +336,7 @@ impl Engine {
         if hash != old.row_hash && !(is_damaged && row.location == old.location) {
             return Err(Trouble::new("a settled session has another row").into());
         }
-        Ok(hash)
+        Ok(row)
     }
 
     fn publish_all(
@@ -320,6 +346,8 @@ impl Engine {
         freeze: &Freeze,
     ) -> Result<()> {
         let batch = plan.batch;
+        // First: from here on the registry may forget the dead.
+        self.publish_retired(checkpointer, plan, freeze)?;
         for some in plan.merged.chunks(ROOM_CHECKED_EVERY) {
             self.check_room()?;
             for merged in some {
@@ -328,19 +356,32 @@ impl Engine {
         }
         self.check_room()?;
         let index = self.index.get()?;
-        let finished = freeze
-            .dirty
-            .retired
-            .iter()
-            .try_for_each(|(digest, until)| index.retire(*digest, *until))
-            .and_then(|()| {
-                if batch.0.is_multiple_of(WATERMARK_EVERY) {
-                    index.set_watermark(batch)?;
-                }
-                Ok(())
-            });
-        if let Err(trouble) = finished {
+        if batch.0.is_multiple_of(WATERMARK_EVERY)
+            && let Err(trouble) = index.set_watermark(batch)
+        {
             self.rebuild_index(checkpointer, &trouble)?;
+        }
+        Ok(())
+    }
+
+    fn publish_retired(
+        &self,
+        checkpointer: &mut Checkpointer,
+        plan: &Plan,
+        freeze: &Freeze,
+    ) -> Result<()> {
+        for some in freeze.dirty.retired.chunks(ROOM_CHECKED_EVERY) {
+            self.check_room()?;
+            let index = self.index.get()?;
+            let counts = |until: &Timestamp| plan.retired.holds(*until);
+            let published = some
+                .iter()
+                .filter(|(_, until)| counts(until))
+                .try_for_each(|(digest, until)| index.retire(*digest, *until));
+            if let Err(trouble) = published {
+                // A rebuild reads them from the batch.
+                return self.rebuild_index(checkpointer, &trouble);
+            }
         }
         Ok(())
     }
@@ -363,6 +404,14 @@ impl Engine {
             0,
             "the index cannot be written, also after a rebuild",
         ))
+    }
+}
+
+/// When the purge is to look at a settled session.
+fn hint_of(row: &SessionRow) -> Option<Timestamp> {
+    match &row.content {
+        RowContent::Whole { record, .. } => record.hint_at,
+        RowContent::Damaged { .. } => None,
     }
 }
 

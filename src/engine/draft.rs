@@ -11,6 +11,8 @@ use super::delta::{Answer, Delta};
 use super::iterate::{self, Chunk};
 use super::stored::{Held, Stored};
 use crate::error::{Error, Result};
+use crate::format::identity::Timestamp;
+use crate::format::record::ExpiryOverride;
 use crate::limits::MAX_TRANSACTION_BYTES;
 use crate::session_id::SessionDigest;
 
@@ -30,6 +32,14 @@ pub(crate) struct Draft<'e> {
     pub(super) overlay: Delta,
     /// Whether it cleared the session first.
     pub(super) cleared: bool,
+    /// When it began: the one time that it knows.
+    pub(super) now: Timestamp,
+    /// The owner that it gave the session.
+    pub(super) owner: Option<Option<Box<str>>>,
+    /// The expiry that it gave the session.
+    pub(super) expiry: Option<ExpiryOverride>,
+    /// Whether it says that the session was seen.
+    pub(super) touched: bool,
     /// Bytes it will take in the journal, about.
     pub(super) size: u64,
     /// The size at which it was refused: nothing of it may be applied then,
@@ -44,25 +54,51 @@ impl<'e> Draft<'e> {
         cell: &'e Arc<Cell>,
         digest: SessionDigest,
     ) -> Result<Self> {
-        engine.check_session(&cell.state.read(), digest)?;
+        let now = engine.now();
+        engine.check_session(&cell.state.read(), digest, now)?;
         Ok(Self {
             engine,
             cell,
             digest,
             overlay: Delta::default(),
             cleared: false,
+            now,
+            owner: None,
+            expiry: None,
+            touched: false,
             size: 256,
             refused: None,
         })
     }
 
+    /// When the transaction began.
+    pub(crate) fn now(&self) -> Timestamp {
+        self.now
+    }
+
+    /// Gives the session an owner, or none.
+    pub(crate) fn set_owner(&mut self, owner: Option<&str>) {
+        self.owner = Some(owner.map(Box::from));
+    }
+
+    /// Gives the session an expiry.
+    pub(crate) fn set_expiry(&mut self, expiry: ExpiryOverride) {
+        self.expiry = Some(expiry);
+    }
+
+    /// Says that the session was seen.
+    pub(crate) fn touch(&mut self) {
+        self.touched = true;
+    }
+
     /// The value of a key, as this transaction sees it.
     pub(crate) fn find(&self, key: &str) -> Result<Option<Held>> {
-        match self.overlay.find(key) {
-            Answer::Present(held) => Ok(Some(held)),
-            Answer::Absent => Ok(None),
-            Answer::Unknown => self.find_below(key),
-        }
+        let found = match self.overlay.find(key) {
+            Answer::Present(held) => Some(held),
+            Answer::Absent => None,
+            Answer::Unknown => self.find_below(key)?,
+        };
+        Ok(found.filter(|held| held.is_there(self.now)))
     }
 
     /// The value of a key without this transaction's own writes.
@@ -70,20 +106,27 @@ impl<'e> Draft<'e> {
         if self.cleared {
             return Ok(None);
         }
-        self.engine.with_index(|| {
+        let found = self.engine.with_index(|| {
             let state = self.cell.state.read();
+            // It may be revoked meanwhile.
+            self.engine.check_session(&state, self.digest, self.now)?;
             match state.find(key) {
                 Answer::Present(held) => Ok(Some(held)),
                 Answer::Absent => Ok(None),
                 Answer::Unknown => self.engine.find_in_base(&state, key),
             }
-        })
+        })?;
+        Ok(found.filter(|held| held.is_there(self.now)))
     }
 
-    /// Puts a key.
-    pub(crate) fn put(&mut self, key: &str, value: Stored) -> Result<()> {
+    /// Puts a key, for ever or until a time.
+    pub(crate) fn put(
+        &mut self,
+        key: &str,
+        value: Stored,
+        deadline: Option<Timestamp>,
+    ) -> Result<()> {
         self.charge(self.overlay.size_of(key), key.len() + value.len())?;
-        let deadline = None;
         self.overlay.write(key, Some(Held { value, deadline }));
         Ok(())
     }
@@ -146,18 +189,19 @@ impl<'e> Draft<'e> {
     pub(crate) fn entries(&self, from: &str) -> Result<Chunk> {
         self.engine.with_index(|| {
             let state = self.cell.state.read();
+            self.engine.check_session(&state, self.digest, self.now)?;
             if self.cleared {
                 let layers = [&self.overlay];
-                return iterate::chunk(self.engine, &layers, None, from);
+                return iterate::chunk(self.engine, &layers, None, from, self.now);
             }
             let mut layers = vec![&self.overlay, &state.active];
             layers.extend(state.frozen_delta());
-            iterate::chunk(self.engine, &layers, state.live_base(), from)
+            iterate::chunk(self.engine, &layers, state.live_base(), from, self.now)
         })
     }
 
-    /// Whether there is nothing to commit.
-    pub(crate) fn is_empty(&self) -> bool {
+    /// Whether it changes no key.
+    pub(super) fn keeps_keys(&self) -> bool {
         self.overlay.is_empty() && !self.cleared
     }
 
@@ -201,25 +245,28 @@ impl Engine {
         digest: SessionDigest,
         key: &str,
     ) -> Result<Option<Held>> {
-        self.with_index(|| {
+        let now = self.now();
+        let found = self.with_index(|| {
             let state = cell.state.read();
-            self.check_session(&state, digest)?;
+            self.check_session(&state, digest, now)?;
             match state.find(key) {
                 Answer::Present(held) => Ok(Some(held)),
                 Answer::Absent => Ok(None),
                 Answer::Unknown => self.find_in_base(&state, key),
             }
-        })
+        })?;
+        Ok(found.filter(|held| held.is_there(now)))
     }
 
     /// The next entries of a session from `from` on, in key order.
     pub(crate) fn entries(&self, cell: &Cell, digest: SessionDigest, from: &str) -> Result<Chunk> {
+        let now = self.now();
         self.with_index(|| {
             let state = cell.state.read();
-            self.check_session(&state, digest)?;
+            self.check_session(&state, digest, now)?;
             let mut layers = vec![&state.active];
             layers.extend(state.frozen_delta());
-            iterate::chunk(self, &layers, state.live_base(), from)
+            iterate::chunk(self, &layers, state.live_base(), from, now)
         })
     }
 }

@@ -10,7 +10,9 @@ use super::Engine;
 use super::checkpoint::Checkpointer;
 use super::current::{put_mark, write_current};
 use super::lookup::Setback;
-use super::rebuild::{self, Survey};
+use super::rebuild::{self, Circumstances, Survey};
+use super::registry::Resident;
+use super::retirement::RetiredSums;
 use crate::disk::Disk;
 use crate::error::{Error, Result};
 use crate::format::header::{CleanMark, Current};
@@ -18,6 +20,7 @@ use crate::format::identity::{Batch, DatabaseId};
 use crate::format::segment_frame::Footer;
 use crate::index::{self, Index, Trouble};
 use crate::segments::Segments;
+use crate::session_id::SessionDigest;
 
 /// An index that agrees with the segments.
 pub(super) struct Opened {
@@ -26,6 +29,10 @@ pub(super) struct Opened {
     pub(super) name: String,
     /// The hash of its session rows.
     pub(super) hash: u64,
+    /// The sums of the retired IDs.
+    pub(super) retired: RetiredSums,
+    /// Sessions of which a rebuild found no readable image.
+    pub(super) damaged: Vec<SessionDigest>,
 }
 
 /// What an index is opened or made from.
@@ -35,6 +42,7 @@ pub(super) struct IndexSource<'s> {
     pub(super) segments: &'s Segments,
     /// For the index's own cache.
     pub(super) cache_bytes: u64,
+    pub(super) circumstances: Circumstances,
 }
 
 /// The name of an index directory.
@@ -72,14 +80,29 @@ impl IndexSource<'_> {
             index,
             name: name.to_owned(),
             hash: footer.map_or(0, |footer| footer.index_hash),
+            retired: RetiredSums::of(footer),
+            damaged: Vec::new(),
         })
     }
 
-    /// Compares the index with what the last footer says of it.
-    pub(super) fn check(opened: &Opened) -> Result<(), Trouble> {
-        let summary = opened.index.check()?;
+    /// Compares the index with what the last footer says of it, and mends
+    /// what follows from it.
+    pub(super) fn check(&self, opened: &Opened) -> Result<(), Trouble> {
+        let Circumstances { timeouts, now } = self.circumstances;
+        let index = &opened.index;
+        let summary = index.check(now, |record| timeouts.has_hint(record))?;
         if summary.hash != opened.hash {
             return Err(Trouble::new("the index does not match the segments"));
+        }
+        if !opened.retired.agree(&summary.retired, now) {
+            return Err(Trouble::new("retired IDs of the index are missing"));
+        }
+        if !summary.derived_match {
+            tracing::info!("hints and owners of the index are put right");
+            index.mend_derived()?;
+        }
+        if !summary.hints_hold {
+            index.forget_hints_note()?;
         }
         summary
             .orphans
@@ -95,7 +118,7 @@ impl IndexSource<'_> {
         }
         let Some(last) = last else { return Ok(()) };
         for missed in self.segments.footers_after(last, watermark)? {
-            rebuild::catch_up(index, self.segments, &missed)?;
+            rebuild::catch_up(index, self.segments, &missed, self.circumstances)?;
         }
         Ok(())
     }
@@ -114,14 +137,16 @@ impl IndexSource<'_> {
         let failed = |trouble: Trouble| in_index(trouble.into_io());
         index::set_aside(&directory).map_err(in_index)?;
         let index = Index::open(&directory, self.cache_bytes).map_err(failed)?;
-        let filled = rebuild::fill(&index, self.segments, &survey, &mut |done, total| {
-            tracing::info!(done, total, "rebuild: rows written");
-        });
-        let hash = filled.map_err(|setback| match setback {
+        let circumstances = self.circumstances;
+        let mut progress = |done, total| tracing::info!(done, total, "rebuild: rows written");
+        let filled = rebuild::fill(&index, self.segments, &survey, circumstances, &mut progress);
+        let filled = filled.map_err(|setback| match setback {
             Setback::Error(error) => error,
             Setback::Index(trouble) => failed(trouble),
         })?;
         index.set_watermark(batch).map_err(failed)?;
+        let timeouts = circumstances.timeouts.encode();
+        index.note_hints(timeouts).map_err(failed)?;
         let current = Current {
             database: self.database,
             index: name.clone(),
@@ -130,7 +155,13 @@ impl IndexSource<'_> {
         if let Err(error) = index::set_aside(&self.directory(old)) {
             tracing::warn!(%error, "the old index could not be removed");
         }
-        Ok(Opened { index, name, hash })
+        Ok(Opened {
+            index,
+            name,
+            hash: filled.hash,
+            retired: filled.retired,
+            damaged: filled.damaged,
+        })
     }
 }
 
@@ -166,12 +197,31 @@ impl Engine {
             database: self.database,
             segments: &self.segments,
             cache_bytes: self.options.index_cache_bytes(),
+            circumstances: Circumstances {
+                timeouts: self.options.timeouts,
+                now: self.now(),
+            },
         };
         let opened = source.rebuild(&self.index.name(), trouble)?;
         checkpointer.index_hash = opened.hash;
+        checkpointer.retired = opened.retired;
+        for digest in opened.damaged {
+            self.keep_owner(digest);
+        }
         let path = self.disk.index_directory(&opened.name);
         self.index.replace(opened.index, opened.name, path);
         Ok(())
+    }
+
+    /// A damaged row does not say whose the session is. One that is in memory
+    /// is still used, and can be revoked.
+    fn keep_owner(&self, digest: SessionDigest) {
+        if let Some(Resident::Cell(cell)) = self.registry.look(digest) {
+            let state = cell.state.read();
+            if let Some(owner) = state.owner() {
+                self.owners.lock().join(owner, state.digest);
+            }
+        }
     }
 
     /// Leaves a mark that the index is whole, so that the next open need not

@@ -10,6 +10,7 @@ use super::cell::Base;
 use super::delta::{Answer, Delta};
 use super::lookup::Setback;
 use super::stored::{Held, Stored};
+use crate::format::identity::Timestamp;
 
 /// How many keys of a memtable layer a chunk takes.
 const KEYS: usize = 256;
@@ -30,6 +31,7 @@ pub(super) fn chunk(
     layers: &[&Delta],
     base: Option<&Base>,
     from: &str,
+    now: Timestamp,
 ) -> Result<Chunk, Setback> {
     let page = base.map(|base| engine.page_of(base, from)).transpose()?;
     let mut end: Option<String> = page
@@ -61,7 +63,8 @@ pub(super) fn chunk(
         if end.as_deref().is_some_and(|end| key >= end) {
             break;
         }
-        if let Some(held) = resolve(layers, page.as_ref(), key) {
+        let held = resolve(layers, page.as_ref(), key);
+        if let Some(held) = held.filter(|held| held.is_there(now)) {
             chunk.entries.push((key.into(), held));
         }
     }

@@ -1,18 +1,17 @@
-//! Flush, destroy and cycle: what happens to a session as a whole.
-//!
-//! Each is one small frame, whatever the session holds; what it lets go of is
-//! freed by the checkpoint that comes next anyway.
+//! Sessions that are not there yet or any more, new IDs, and what an answer
+//! waits for.
 
 use std::sync::Arc;
 
 use super::Engine;
+use super::admission::SMALL_FRAME;
 use super::cell::{Cell, Life};
-use super::commit::{Bound, SMALL_FRAME, encode_payload};
+use super::commit::{Bound, Turn};
+use super::draft::Draft;
 use super::options::Durability;
 use super::registry::Resident;
 use crate::error::{Error, Result};
-use crate::format::effect::{Effect, Payload};
-use crate::format::identity::{Generation, Sequence, Timestamp};
+use crate::format::identity::Sequence;
 use crate::session_id::SessionDigest;
 
 impl Engine {
@@ -28,71 +27,14 @@ impl Engine {
         Bound { digest, cell }
     }
 
-    /// Removes a session with all it holds. Does nothing when it is gone
-    /// already, or was never written.
-    pub(crate) fn remove_session(&self, bound: &Bound) -> Result<Option<Sequence>> {
-        self.check()?;
-        if existing_generation(bound).is_none() {
-            return Ok(None);
-        }
-        self.wake_when_wanted();
-        let (_writer, mut reservation) = self.enter(&bound.cell, SMALL_FRAME)?;
-        let Some(generation) = existing_generation(bound) else {
-            return Ok(None);
-        };
-        let until = self.retire_until();
-        let digest = bound.digest;
-        let effects = vec![
-            Effect::RemoveSession { digest, generation },
-            Effect::Retire { digest, until },
-        ];
-        let payload = encode_payload(&Payload::Transaction(effects), 128)?;
-        let epoch = self.freeze.read();
-        let mut state = bound.cell.state.write();
-        let sequence = self.journal.append(&mut reservation, &payload)?;
-        self.note_change(&mut state, &bound.cell, *epoch, sequence);
-        state.life = Life::Gone;
-        self.discard_active(&mut state);
-        self.dirty.lock().retired.push((digest, until));
-        Ok(Some(sequence))
-    }
-
     /// Gives a session a new ID. Its data, creation time and everything else
     /// stay.
     pub(crate) fn cycle(&self, bound: &Bound, to: SessionDigest) -> Result<Option<Sequence>> {
         self.check()?;
         self.wake_when_wanted();
         let (_writer, mut reservation) = self.enter(&bound.cell, SMALL_FRAME)?;
-        let record = {
-            let state = bound.cell.state.read();
-            self.check_session(&state, bound.digest)?;
-            (state.life == Life::Live).then(|| state.record.clone())
-        };
-        let Some(record) = record else {
-            bound.cell.state.write().digest = to;
-            return Ok(None);
-        };
-        let until = self.retire_until();
-        let effects = vec![
-            Effect::PutSession {
-                digest: to,
-                record,
-                moved_from: Some(bound.digest),
-            },
-            Effect::Retire {
-                digest: bound.digest,
-                until,
-            },
-        ];
-        let payload = encode_payload(&Payload::Transaction(effects), 256)?;
-        reservation.cover(crate::format::journal_frame::frame_bytes(payload.len()) as u64)?;
-        let epoch = self.freeze.read();
-        let mut state = bound.cell.state.write();
-        let sequence = self.journal.append(&mut reservation, &payload)?;
-        self.note_change(&mut state, &bound.cell, *epoch, sequence);
-        self.move_cell(&mut state, &bound.cell, to, sequence);
-        self.dirty.lock().retired.push((bound.digest, until));
-        Ok(Some(sequence))
+        let draft = Draft::new(self, &bound.cell, bound.digest)?;
+        self.commit(draft, Turn::Cycles(to), &mut reservation)
     }
 
     /// Moves a cell to its new digest; nothing finds it under the old one.
@@ -109,9 +51,16 @@ impl Engine {
         self.registry.insert(from, Resident::Hidden(sequence));
     }
 
-    fn retire_until(&self) -> Timestamp {
-        let period = u64::try_from(self.options.retire_for.as_nanos()).unwrap_or(u64::MAX);
-        Timestamp(self.now().0.saturating_add(period))
+    /// Whether a touch of a session is worth a frame.
+    pub(crate) fn wants_touch(&self, bound: &Bound) -> Result<bool> {
+        self.check()?;
+        let now = self.now();
+        let state = bound.cell.state.read();
+        let outcome = self.check_session(&state, bound.digest, now);
+        let wants =
+            state.life == Life::Live && self.options.timeouts.wants_touch(&state.record, now);
+        drop(state);
+        outcome.map(|()| wants)
     }
 
     /// Makes sure that what an answer depends on is on disk (7), when the
@@ -140,7 +89,8 @@ impl Engine {
 
     /// Whether a handle's session is still there.
     pub(crate) fn check_alive(&self, bound: &Bound) -> Result<()> {
-        self.check_session(&bound.cell.state.read(), bound.digest)
+        let now = self.now();
+        self.check_session(&bound.cell.state.read(), bound.digest, now)
     }
 
     /// Whether anything can be done at all.
@@ -153,13 +103,6 @@ impl Engine {
         }
         Ok(())
     }
-}
-
-/// The generation to bury with a session that is still there.
-fn existing_generation(bound: &Bound) -> Option<Generation> {
-    let state = bound.cell.state.read();
-    let here = state.exists() && state.digest == bound.digest;
-    here.then_some(state.record.generation)
 }
 
 #[cfg(test)]

@@ -5,12 +5,14 @@
 
 use super::Engine;
 use super::cell::{Base, Cell, Life, State};
+use super::commit::Bound;
 use super::options::Durability;
 use super::registry::Resident;
 use super::stored::Held;
 use crate::error::{Error, Result};
-use crate::format::identity::{Generation, Location};
+use crate::format::identity::{Generation, Location, Timestamp};
 use crate::format::page::Page;
+use crate::format::record::SessionRecord;
 use crate::index::Trouble;
 use crate::session_id::SessionDigest;
 use std::sync::Arc;
@@ -73,6 +75,7 @@ impl Engine {
         durability: Durability,
     ) -> Result<Option<Arc<Cell>>> {
         self.check()?;
+        let now = self.now();
         loop {
             let cell = match self.registry.obtain(digest) {
                 Resident::Hidden(sequence) => {
@@ -81,12 +84,14 @@ impl Engine {
                 }
                 Resident::Cell(cell) => cell,
             };
-            let life = self.with_index(|| self.load(&cell, digest))?;
-            if life == Life::Absent {
+            self.with_index(|| self.load(&cell, digest))?;
+            let state = cell.state.read();
+            if state.life == Life::Absent {
+                // Under the lock: somebody may be about to make it live.
                 self.registry.remove(digest, &cell);
             }
-            let here =
-                matches!(life, Life::Live | Life::Damaged) && cell.state.read().digest == digest;
+            let here = state.exists() && state.digest == digest && !self.is_expired(&state, now);
+            drop(state);
             // The session may have been born, with a cell of its own, and
             // been checkpointed since this one was obtained.
             if here && !self.registry.knows(digest, &cell) {
@@ -98,23 +103,32 @@ impl Engine {
     }
 
     /// Asks the index about a cell that was not asked about yet.
-    pub(crate) fn load(&self, cell: &Cell, digest: SessionDigest) -> Result<Life, Setback> {
-        let life = cell.state.read().life;
-        if life != Life::Unloaded {
-            return Ok(life);
+    pub(crate) fn load(&self, cell: &Cell, digest: SessionDigest) -> Result<(), Setback> {
+        if cell.state.read().life != Life::Unloaded {
+            return Ok(());
         }
         let mut state = cell.state.write();
-        if state.life != Life::Unloaded {
-            return Ok(state.life);
+        if state.life == Life::Unloaded {
+            let row = self.index.get()?.session(&digest)?;
+            state.load(row)?;
         }
-        let row = self.index.get()?.session(&digest)?;
-        state.load(row)?;
-        Ok(state.life)
+        Ok(())
+    }
+
+    /// Whether a session's time is over.
+    pub(super) fn is_expired(&self, state: &State, now: Timestamp) -> bool {
+        state.life == Life::Live && self.options.timeouts.is_expired(&state.record, now)
     }
 
     /// Whether a handle with this digest may use the session.
-    pub(crate) fn check_session(&self, state: &State, digest: SessionDigest) -> Result<()> {
+    pub(crate) fn check_session(
+        &self,
+        state: &State,
+        digest: SessionDigest,
+        now: Timestamp,
+    ) -> Result<()> {
         match state.life {
+            Life::Live if self.is_expired(state, now) => Err(Error::SessionGone),
             Life::Live | Life::Unborn if state.digest == digest => Ok(()),
             Life::Damaged if state.digest == digest => Err(self.damaged_session(state)),
             _ => Err(Error::SessionGone),
@@ -129,6 +143,20 @@ impl Engine {
             place.offset.into(),
             "what the session holds is damaged; flush or destroy the session",
         )
+    }
+
+    /// What is known of a session besides its keys. Of one that was never
+    /// written: if it were written now.
+    pub(crate) fn record(&self, bound: &Bound) -> Result<SessionRecord> {
+        let now = self.now();
+        let state = bound.cell.state.read();
+        self.check_session(&state, bound.digest, now)?;
+        let mut record = state.record.clone();
+        if state.life == Life::Unborn {
+            record.created = now;
+            record.last_seen = now;
+        }
+        Ok(record)
     }
 
     /// The value of a key below the active layer's own answer.

@@ -16,7 +16,7 @@ use super::lookup::Setback;
 use super::stored::{Held, Stored};
 use crate::error::{Error, Result};
 use crate::format::codec::Malformed;
-use crate::format::identity::{Batch, Generation, PageNumber};
+use crate::format::identity::{Batch, Generation, PageNumber, Timestamp};
 use crate::format::page::{Entry, Page, TARGET_BYTES};
 use crate::format::record::{PageRow, PageTable, RowContent, SessionRecord, SessionRow, page_key};
 use crate::format::segment_frame::{ImageHead, PageHead};
@@ -39,6 +39,13 @@ pub(super) enum Step {
     Damaged(Box<SessionRow>, Box<Base>),
     /// The session is gone.
     Gone,
+}
+
+impl Step {
+    /// Whether the session's row is put with it.
+    pub(super) fn names_session(&self) -> bool {
+        matches!(self, Self::Image(..) | Self::Damaged(..))
+    }
 }
 
 /// A session whose frames are written, waiting to be published.
@@ -140,6 +147,10 @@ pub(super) struct Merge<'m> {
     batch: Batch,
     frozen: &'m Frozen,
     base: Option<&'m Base>,
+    /// When the purge was to look at the session until now.
+    hint: Option<Timestamp>,
+    /// Keys whose time is over by then are left out.
+    now: Timestamp,
     generation: Generation,
     table: PageTable,
     keys: u64,
@@ -157,6 +168,7 @@ impl<'m> Merge<'m> {
         batch: Batch,
         frozen: &'m Frozen,
         base: Option<&'m Base>,
+        hint: Option<Timestamp>,
     ) -> Self {
         let generation = frozen.record.generation;
         let base = base.filter(|base| base.generation == generation);
@@ -170,6 +182,8 @@ impl<'m> Merge<'m> {
             batch,
             frozen,
             base,
+            hint,
+            now: engine.now(),
             generation,
             table: base.map_or(fresh, |base| base.table),
             keys: base.map_or(0, |base| base.keys),
@@ -205,12 +219,24 @@ impl<'m> Merge<'m> {
         };
         let Some(base) = self.base else {
             let delta = &self.frozen.delta;
-            let items: Vec<Item> = delta.answers("").filter_map(present).collect();
+            let answers = delta.answers("");
+            let items: Vec<Item> = answers.filter_map(|change| self.present(change)).collect();
             self.count(&items, 1);
             return Ok(Group::new(first, None, items));
         };
         let page = self.engine.image(base)?;
         Ok(self.merged(first, &page))
+    }
+
+    /// What of a key is to be written.
+    fn present(&self, (key, answer): (&str, Answer)) -> Option<Item> {
+        match answer {
+            Answer::Present(held) if held.is_there(self.now) => Some(Item {
+                key: key.into(),
+                held,
+            }),
+            _ => None,
+        }
     }
 
     fn count(&mut self, items: &[Item], sign: i64) {
@@ -243,21 +269,19 @@ impl<'m> Merge<'m> {
             let size = found.key.len() + found.value.len();
             self.bytes = self.bytes.saturating_sub(size as u64);
             while let Some(change) = changes.next_if(|(key, _)| *key < found.key) {
-                items.extend(present(change));
+                items.extend(self.present(change));
             }
             if let Some(change) = changes.next_if(|(key, _)| *key == found.key) {
-                items.extend(present(change));
+                items.extend(self.present(change));
             } else if matches!(self.frozen.delta.find(found.key), Answer::Unknown) {
-                items.push(Item {
-                    key: found.key.into(),
-                    held: Held {
-                        value: Stored::within(page.raw(), found.value),
-                        deadline: found.deadline,
-                    },
-                });
+                let held = Held {
+                    value: Stored::within(page.raw(), found.value),
+                    deadline: found.deadline,
+                };
+                items.extend(self.present((found.key, Answer::Present(held))));
             }
         }
-        items.extend(changes.filter_map(present));
+        items.extend(changes.filter_map(|change| self.present(change)));
         self.count(&items, 1);
         Group::new(place, upper, items)
     }
@@ -408,6 +432,7 @@ impl<'m> Merge<'m> {
             bytes: self.bytes,
             ..self.frozen.record.clone()
         };
+        let hint_at = self.engine.options.timeouts.hint(&record, self.hint);
         let head = ImageHead {
             digest: self.frozen.digest,
             sequence: self.batch,
@@ -421,7 +446,8 @@ impl<'m> Merge<'m> {
             sequence: self.batch,
             content: RowContent::Whole {
                 table: self.table,
-                record,
+                // The image has none: it would be wrong as soon as it moves.
+                record: SessionRecord { hint_at, ..record },
             },
         };
         let base = Base::from_row(self.frozen.digest, &row)
@@ -430,16 +456,6 @@ impl<'m> Merge<'m> {
         self.steps.push(image);
         self.steps.append(&mut self.late);
         Ok((self.steps, base))
-    }
-}
-
-fn present((key, answer): (&str, Answer)) -> Option<Item> {
-    match answer {
-        Answer::Present(held) => Some(Item {
-            key: key.into(),
-            held,
-        }),
-        Answer::Absent | Answer::Unknown => None,
     }
 }
 

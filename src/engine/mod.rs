@@ -6,28 +6,36 @@
 //! session that is gone stays gone; one of many callers wins a removal.
 //! Refuses: to go on writing after a failed write or sync.
 
+mod admission;
 mod background;
 mod cache;
 mod cell;
 mod checkpoint;
 mod commit;
+mod create;
 mod current;
 mod delta;
 mod draft;
+mod expiry;
 mod index_slot;
 mod index_source;
 mod iterate;
 mod lifecycle;
+mod list;
 mod lookup;
 mod memtable;
 mod merge;
 mod open;
 mod options;
+mod owners;
 mod publish;
+mod purge;
 mod rebuild;
 mod reentrance;
 mod registry;
+mod removal;
 mod replay;
+mod retirement;
 mod stored;
 mod sweep;
 mod verify;
@@ -45,9 +53,11 @@ use crate::format::identity::{DatabaseId, Generation, Timestamp};
 use crate::journal::Journal;
 use crate::segments::Segments;
 
-pub(crate) use commit::Bound;
+pub(crate) use commit::{Bound, Turn};
 pub(crate) use draft::Draft;
+pub(crate) use expiry::Timeouts;
 pub(crate) use iterate::Chunk;
+pub(crate) use list::{Known, SessionWalk};
 pub use options::Durability;
 pub(crate) use options::Options;
 pub(crate) use reentrance::Inside;
@@ -66,6 +76,7 @@ pub(crate) struct Engine {
     pub(crate) segments: Arc<Segments>,
     index: index_slot::IndexSlot,
     registry: registry::Registry,
+    owners: owners::Owners,
     cache: cache::PageCache,
     memtable: memtable::Memtable,
     /// Shared by append and apply, exclusive to the freeze; holds the epoch.

@@ -19,11 +19,12 @@ use super::index_slot::IndexSlot;
 use super::index_source::{IndexSource, Opened};
 use super::lookup::Setback;
 use super::memtable::Memtable;
+use super::rebuild::Circumstances;
 use super::replay::{FIRST_EPOCH, Replay, Replayed};
 use super::{Engine, Options};
 use crate::disk::{Disk, DiskLock};
 use crate::error::{Error, Result};
-use crate::format::identity::{Batch, DatabaseId, Generation, Location, Sequence};
+use crate::format::identity::{Batch, DatabaseId, Generation, Location, Sequence, Timestamp};
 use crate::format::segment_frame::Footer;
 use crate::index::Trouble;
 use crate::journal::{self, Journal, JournalOptions, Recovered};
@@ -104,6 +105,10 @@ impl Opening {
             database: self.database,
             segments: &self.segments,
             cache_bytes: self.options.index_cache_bytes(),
+            circumstances: Circumstances {
+                timeouts: self.options.timeouts,
+                now: Timestamp::from(self.options.clock.now()),
+            },
         }
     }
 
@@ -141,7 +146,7 @@ impl Opening {
             return Ok((opened, recovered, replayed));
         }
         let (checked, outcome) = std::thread::scope(|scope| {
-            let check = scope.spawn(|| IndexSource::check(&opened));
+            let check = scope.spawn(|| self.index_source().check(&opened));
             let outcome = self.replay(&opened);
             (check.join(), outcome)
         });
@@ -179,6 +184,7 @@ impl Opening {
             batch: self.batch(),
             footer: self.footer,
             index_hash: opened.hash,
+            retired: opened.retired,
             pending: None,
         };
         let with_threads = self.options.background;
@@ -190,6 +196,7 @@ impl Opening {
             segments: self.segments,
             index: IndexSlot::new(opened.index, opened.name, path),
             registry: replayed.registry,
+            owners: replayed.owners,
             memtable,
             freeze: RwLock::new(FIRST_EPOCH),
             dirty: Mutex::new(replayed.dirty),

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::expiry::Timeouts;
 use crate::clock::Clock;
 
 /// When an acknowledged write is on disk.
@@ -47,8 +48,13 @@ pub(crate) struct Options {
     pub(crate) journal_segment_bytes: u64,
     /// Bytes of a segment file, about.
     pub(crate) segment_bytes: u32,
-    /// How long a dead ID is remembered.
-    pub(crate) retire_for: Duration,
+    /// When sessions expire that say nothing else.
+    pub(crate) timeouts: Timeouts,
+    /// How many sessions an owner may have.
+    pub(crate) sessions_per_owner: Option<usize>,
+    /// How long a dead ID is remembered; `None`: as long as a session may
+    /// live without being seen.
+    pub(crate) retire_for: Option<Duration>,
     /// Silence after which a changed database checkpoints by itself.
     pub(crate) idle_checkpoint_after: Duration,
     /// Whether threads do the background's work; tests do it by hand.
@@ -61,6 +67,11 @@ pub(crate) struct Options {
 const RESIDENT_BYTES: u64 = 512;
 
 impl Options {
+    /// How long a dead ID is remembered.
+    pub(super) fn retire_period(&self) -> Duration {
+        self.retire_for.unwrap_or_else(|| self.timeouts.longest())
+    }
+
     /// The share of the caches for pages.
     pub(super) fn page_cache_bytes(&self) -> u64 {
         self.cache_bytes / 2

@@ -6,7 +6,7 @@
 //! and a page that joined its neighbour goes after the neighbour has grown (3).
 
 use super::Engine;
-use super::cell::{Base, Life, State};
+use super::cell::{Base, Frozen, Life, State};
 use super::lookup::Setback;
 use super::memtable::CELL_BYTES;
 use super::merge::{Merged, Step};
@@ -35,6 +35,9 @@ impl Engine {
             for step in slice {
                 publish_step(&index, &mut state, merged, step, batch)?;
             }
+            if let Some(step) = slice.iter().find(|step| step.names_session()) {
+                self.settle_owner(&state, &merged.frozen, step);
+            }
             if count == last {
                 state.frozen = None;
             }
@@ -46,6 +49,18 @@ impl Engine {
         let bytes = merged.frozen.delta.bytes().saturating_add(CELL_BYTES);
         self.memtable.release(bytes);
         Ok(())
+    }
+
+    /// The index knows whose the session was; where it does not any more, the
+    /// table of owners has to.
+    fn settle_owner(&self, state: &State, frozen: &Frozen, step: &Step) {
+        let mut groups = self.owners.lock();
+        if let Some(owner) = frozen.record.owner.as_deref() {
+            groups.leave(owner, frozen.digest);
+        }
+        if let (Step::Damaged(..), Some(owner)) = (step, state.owner()) {
+            groups.join(owner, state.digest);
+        }
     }
 
     /// Refuses what would let sled meet a full disk.

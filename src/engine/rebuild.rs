@@ -5,13 +5,15 @@
 //! image says about its pages (how many, and the hash of their rows) has to
 //! be true of what was found: otherwise a page is lost, and that is damage.
 
-use std::collections::HashMap;
 use std::collections::hash_map::Entry;
+use std::collections::{HashMap, HashSet};
 
+use super::expiry::Timeouts;
 use super::lookup::Setback;
+use super::retirement::RetiredSums;
 use crate::error::{Error, Result};
 use crate::format::identity::{Batch, Generation, Location, PageNumber, Timestamp};
-use crate::format::record::{PageRow, RowContent, SessionRow, page_key};
+use crate::format::record::{PageRow, RowContent, SessionRecord, SessionRow, page_key};
 use crate::format::segment_frame::{Footer, FooterEntry, Identity, Kind};
 use crate::index::Index;
 use crate::segments::Segments;
@@ -49,7 +51,27 @@ impl Newest {
 pub(super) struct Survey {
     sessions: HashMap<SessionDigest, Newest>,
     pages: HashMap<(Generation, PageNumber), (Newest, Box<str>)>,
-    retired: HashMap<SessionDigest, Newest>,
+    retired: HashSet<(SessionDigest, Timestamp)>,
+}
+
+/// What a rebuild made.
+#[derive(Debug, Default)]
+pub(super) struct Filled {
+    /// The hash of the session rows.
+    pub(super) hash: u64,
+    /// The sums of the retired IDs.
+    pub(super) retired: RetiredSums,
+    /// Sessions whose image cannot be read.
+    pub(super) damaged: Vec<SessionDigest>,
+}
+
+/// What rows depend on besides the segments.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Circumstances {
+    /// For the hints of the purge.
+    pub(super) timeouts: Timeouts,
+    /// What has passed by then is not retired any more.
+    pub(super) now: Timestamp,
 }
 
 impl Survey {
@@ -67,11 +89,8 @@ impl Survey {
             Identity::Session(digest, generation) => {
                 keep_newer(self.sessions.entry(*digest), Newest::of(entry, *generation));
             }
-            Identity::Retired(digest) => {
-                keep_newer(
-                    self.retired.entry(*digest),
-                    Newest::of(entry, Generation(0)),
-                );
+            Identity::Retired(digest, until) => {
+                self.retired.insert((*digest, *until));
             }
             Identity::Page(generation, number, lower) => {
                 let newest = Newest::of(entry, *generation);
@@ -101,13 +120,14 @@ fn keep_newer(entry: Entry<'_, SessionDigest, Newest>, newest: Newest) {
     }
 }
 
-/// Fills an empty index; returns its hash.
+/// Fills an empty index.
 pub(super) fn fill(
     index: &Index,
     segments: &Segments,
     survey: &Survey,
+    circumstances: Circumstances,
     progress: &mut dyn FnMut(u64, u64),
-) -> Result<u64, Setback> {
+) -> Result<Filled, Setback> {
     let total = (survey.sessions.len() + survey.pages.len()) as u64;
     let mut done = 0_u64;
     let mut step = || {
@@ -116,7 +136,7 @@ pub(super) fn fill(
             progress(done, total);
         }
     };
-    let mut hash = 0_u64;
+    let mut filled = Filled::default();
     // What each live generation's image promises; `None` when it is damaged.
     let mut promised = HashMap::new();
     for (digest, newest) in &survey.sessions {
@@ -124,11 +144,15 @@ pub(super) fn fill(
         if newest.kind == Kind::SessionTombstone {
             continue;
         }
-        let row = session_row(segments, newest)?;
-        hash = hash.wrapping_add(row.hash(*digest).map_err(|_| undecodable())?);
+        let row = session_row(segments, newest, circumstances.timeouts)?;
+        let hash = row.hash(*digest).map_err(|_| undecodable())?;
+        filled.hash = filled.hash.wrapping_add(hash);
         let table = match &row.content {
             RowContent::Whole { table, .. } => Some((*table, newest.location)),
-            RowContent::Damaged { .. } => None,
+            RowContent::Damaged { .. } => {
+                filled.damaged.push(*digest);
+                None
+            }
         };
         promised.insert(newest.generation, table);
         index.put_session(digest, &row)?;
@@ -152,12 +176,14 @@ pub(super) fn fill(
         index.put_page(*generation, lower, &row)?;
     }
     check_promises(segments, &promised, &found)?;
-    for (digest, newest) in &survey.retired {
-        let until = retired_until(segments, newest.location)?;
-        index.retire(*digest, until)?;
+    for (digest, until) in &survey.retired {
+        if *until > circumstances.now {
+            index.retire(*digest, *until)?;
+            filled.retired.add(*digest, *until);
+        }
     }
     progress(total, total);
-    Ok(hash)
+    Ok(filled)
 }
 
 fn check_promises(
@@ -182,7 +208,7 @@ fn check_promises(
 }
 
 /// The row of an image; a damaged image has a row that says so (15).
-fn session_row(segments: &Segments, newest: &Newest) -> Result<SessionRow> {
+fn session_row(segments: &Segments, newest: &Newest, timeouts: Timeouts) -> Result<SessionRow> {
     let damaged = RowContent::Damaged {
         generation: newest.generation,
     };
@@ -190,7 +216,10 @@ fn session_row(segments: &Segments, newest: &Newest) -> Result<SessionRow> {
         Kind::Image => match segments.read_image(newest.location) {
             Ok((head, _)) => RowContent::Whole {
                 table: head.table,
-                record: head.record,
+                record: SessionRecord {
+                    hint_at: timeouts.expires_at(&head.record),
+                    ..head.record
+                },
             },
             Err(Error::Corrupted { .. }) => damaged,
             Err(error) => return Err(error),
@@ -204,25 +233,17 @@ fn session_row(segments: &Segments, newest: &Newest) -> Result<SessionRow> {
     })
 }
 
-/// Until when an ID is remembered: for ever where the word of it is damaged,
-/// since the footer says that it is dead.
-fn retired_until(segments: &Segments, location: Location) -> Result<Timestamp> {
-    match segments.read_retirement(location) {
-        Ok(retirement) => Ok(retirement.until),
-        Err(error @ Error::Corrupted { .. }) => {
-            tracing::warn!(%error, "until when an ID is retired is not known any more");
-            Ok(Timestamp(u64::MAX))
-        }
-        Err(error) => Err(error),
-    }
-}
-
 fn undecodable() -> Setback {
     crate::index::Trouble::new("a row cannot be encoded").into()
 }
 
 /// Applies the footers of batches that the index may not have seen.
-pub(super) fn catch_up(index: &Index, segments: &Segments, footer: &Footer) -> Result<(), Setback> {
+pub(super) fn catch_up(
+    index: &Index,
+    segments: &Segments,
+    footer: &Footer,
+    circumstances: Circumstances,
+) -> Result<(), Setback> {
     // Images before tombstones and in one order: pages are put high to low by
     // the writer, and nobody reads while this runs.
     for entry in &footer.entries {
@@ -236,7 +257,8 @@ pub(super) fn catch_up(index: &Index, segments: &Segments, footer: &Footer) -> R
                 if old.as_ref().is_some_and(is_there) {
                     continue;
                 }
-                let row = session_row(segments, &Newest::of(entry, *generation))?;
+                let newest = Newest::of(entry, *generation);
+                let row = session_row(segments, &newest, circumstances.timeouts)?;
                 index.put_session(digest, &row)?;
                 if let Some(old) = old
                     && old.generation() != *generation
@@ -262,9 +284,10 @@ pub(super) fn catch_up(index: &Index, segments: &Segments, footer: &Footer) -> R
             (Identity::Page(generation, number, lower), _) => {
                 index.remove_page(*generation, lower, *number, entry.sequence)?;
             }
-            (Identity::Retired(digest), _) => {
-                let until = retired_until(segments, entry.location)?;
-                index.retire(*digest, until)?;
+            (Identity::Retired(digest, until), _) => {
+                if *until > circumstances.now {
+                    index.retire(*digest, *until)?;
+                }
             }
         }
     }

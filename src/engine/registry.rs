@@ -13,9 +13,26 @@ use super::cell::{Cell, Life};
 use crate::format::identity::Sequence;
 use crate::session_id::SessionDigest;
 
-const SHARDS: usize = 64;
+/// A power of two.
+pub(super) const SHARDS: usize = 64;
 /// How many cells an insertion looks at for one to evict.
 const LOOKS: usize = 4;
+
+/// The shard of a digest, in the order of digests.
+pub(super) fn shard_of(digest: SessionDigest) -> usize {
+    let first = digest.to_bytes().first().copied().unwrap_or_default();
+    usize::from(first) * SHARDS / 256
+}
+
+/// The last digest of a shard.
+pub(super) fn last_of(shard: usize) -> SessionDigest {
+    let mut bytes = [0xff; 16];
+    let first = shard.saturating_add(1) * (256 / SHARDS) - 1;
+    if let Some(byte) = bytes.first_mut() {
+        *byte = u8::try_from(first).unwrap_or(u8::MAX);
+    }
+    SessionDigest::from_bytes(bytes)
+}
 
 /// What is known of a digest in memory.
 #[derive(Debug, Clone)]
@@ -66,8 +83,41 @@ impl Registry {
     }
 
     fn shard(&self, digest: SessionDigest) -> Option<&Mutex<Shard>> {
-        let first = digest.to_bytes().first().copied().unwrap_or_default();
-        self.shards.get(usize::from(first) % SHARDS)
+        self.shards.get(shard_of(digest))
+    }
+
+    /// The resident of a digest, if there is one.
+    pub(crate) fn look(&self, digest: SessionDigest) -> Option<Resident> {
+        let shard = self.shard(digest)?.lock();
+        shard.residents.get(&digest).cloned()
+    }
+
+    /// Makes a cell the one of a digest, unless there is another.
+    pub(crate) fn claim(&self, digest: SessionDigest, cell: &Arc<Cell>) -> bool {
+        let Some(shard) = self.shard(digest) else {
+            return false;
+        };
+        let mut shard = shard.lock();
+        let resident = shard
+            .residents
+            .entry(digest)
+            .or_insert_with(|| Resident::Cell(Arc::clone(cell)));
+        matches!(resident, Resident::Cell(known) if Arc::ptr_eq(known, cell))
+    }
+
+    /// The cells of a shard. Shards follow each other in the order of digests.
+    pub(crate) fn cells(&self, shard: usize) -> Vec<(SessionDigest, Arc<Cell>)> {
+        let Some(shard) = self.shards.get(shard) else {
+            return Vec::new();
+        };
+        let shard = shard.lock();
+        let residents = shard.residents.iter();
+        residents
+            .filter_map(|(digest, resident)| match resident {
+                Resident::Cell(cell) => Some((*digest, Arc::clone(cell))),
+                Resident::Hidden(_) => None,
+            })
+            .collect()
     }
 
     /// The resident of a digest, or a new unloaded cell.

@@ -11,6 +11,7 @@ use super::cell::{Cell, Life, State};
 use super::checkpoint::Dirty;
 use super::lookup::Setback;
 use super::memtable::CELL_BYTES;
+use super::owners::Owners;
 use super::registry::{Registry, Resident};
 use crate::error::Error;
 use crate::format::effect::{Effect, Payload};
@@ -33,6 +34,7 @@ pub(super) struct Replay<'r> {
 /// The memtable that a replay leads to.
 pub(super) struct Replayed {
     pub(super) registry: Registry,
+    pub(super) owners: Owners,
     pub(super) dirty: Dirty,
     /// Memory of what changed.
     pub(super) bytes: usize,
@@ -46,6 +48,7 @@ impl<'r> Replay<'r> {
             index,
             replayed: Replayed {
                 registry: Registry::new(cells),
+                owners: Owners::default(),
                 dirty: Dirty::default(),
                 bytes: 0,
                 next_generation,
@@ -90,6 +93,7 @@ impl<'r> Replay<'r> {
                 let cell = self.existing(digest, generation)?;
                 let mut state = cell.state.write();
                 self.change(&mut state, &cell, sequence);
+                self.leave_owner(&state);
                 state.life = Life::Gone;
                 self.discard(&mut state);
                 Ok(())
@@ -138,6 +142,7 @@ impl<'r> Replay<'r> {
             return Err(lost());
         }
         self.change(&mut state, &cell, sequence);
+        self.leave_owner(&state);
         if let Some(from) = moved_from {
             state.digest = digest;
             state.hidden.push(from);
@@ -151,7 +156,16 @@ impl<'r> Replay<'r> {
             state.life = Life::Live;
         }
         state.record = record;
+        if let Some(owner) = state.owner() {
+            self.replayed.owners.lock().join(owner, state.digest);
+        }
         Ok(())
+    }
+
+    fn leave_owner(&self, state: &State) {
+        if let Some(owner) = state.owner() {
+            self.replayed.owners.lock().leave(owner, state.digest);
+        }
     }
 
     fn discard(&mut self, state: &mut State) {

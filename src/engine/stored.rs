@@ -74,3 +74,10 @@ pub(crate) struct Held {
     /// The key's own deadline.
     pub(crate) deadline: Option<Timestamp>,
 }
+
+impl Held {
+    /// Whether the key is there at `now`.
+    pub(crate) fn is_there(&self, now: Timestamp) -> bool {
+        self.deadline.is_none_or(|deadline| now < deadline)
+    }
+}

@@ -6,10 +6,9 @@ use super::Engine;
 use super::lookup::Setback;
 use super::reentrance::Inside;
 use crate::error::{Error, Result};
-use crate::format::identity::{Generation, Location};
-use crate::format::record::{RowContent, SessionRow};
-use crate::format::segment_frame::{Footer, Identity};
-use crate::index::{Index, Trouble};
+use crate::format::identity::Generation;
+use crate::format::record::{RowContent, SessionRecord, SessionRow};
+use crate::index::Trouble;
 use crate::session_id::SessionDigest;
 
 /// What was looked at.
@@ -53,8 +52,10 @@ impl Engine {
                 counts.frames += 1;
             }
         }
+        let timeouts = self.options.timeouts;
+        let now = self.now();
         let summary = index
-            .check()
+            .check(now, |record| timeouts.has_hint(record))
             .map_err(|trouble| self.index_damage(&trouble))?;
         if summary.hash != checkpointer.index_hash {
             return Err(self.index_damage(&Trouble::new("its hash is not the footer's")));
@@ -62,7 +63,19 @@ impl Engine {
         if !summary.orphans.is_empty() {
             return Err(self.index_damage(&Trouble::new("it has pages of no session")));
         }
-        self.verify_retirements(&index, &footers)?;
+        if !checkpointer.retired.agree(&summary.retired, now) {
+            return Err(self.index_damage(&Trouble::new("a retired ID is missing")));
+        }
+        if !summary.derived_match {
+            let reason = "hints or owners do not follow from the sessions";
+            return Err(self.index_damage(&Trouble::new(reason)));
+        }
+        // Timeouts that have changed may not be made good yet.
+        let noted = index.hints_are_for();
+        let are_set = noted.is_ok_and(|noted| noted == Some(timeouts.encode()));
+        if !summary.hints_hold && are_set {
+            return Err(self.index_damage(&Trouble::new("a session has no hint in time")));
+        }
         let mut after = None;
         let mut owners = HashMap::new();
         loop {
@@ -92,22 +105,6 @@ impl Engine {
         Error::corrupted(&self.index.path(), 0, trouble)
     }
 
-    /// Every ID that a batch retired is retired in the index.
-    fn verify_retirements(&self, index: &Index, footers: &[(Location, Footer)]) -> Result<()> {
-        for entry in footers.iter().flat_map(|(_, footer)| &footer.entries) {
-            let Identity::Retired(digest) = entry.identity else {
-                continue;
-            };
-            let is_retired = index
-                .is_retired(digest)
-                .map_err(|trouble| self.index_damage(&trouble))?;
-            if !is_retired {
-                return Err(self.index_damage(&Trouble::new("a retired ID is missing")));
-            }
-        }
-        Ok(())
-    }
-
     /// The image is what the row says, the pages tile, the counts are right.
     fn verify_session(
         &self,
@@ -123,7 +120,11 @@ impl Engine {
             )));
         };
         let (head, page) = self.segments.read_image(row.location)?;
-        if head.digest != digest || head.record != *record || head.table != *table {
+        let bare = SessionRecord {
+            hint_at: None,
+            ..record.clone()
+        };
+        if head.digest != digest || head.record != bare || head.table != *table {
             return Err(Trouble::new("a session's row is not its image").into());
         }
         let mut keys = page.len() as u64;

@@ -8,6 +8,7 @@
 #![doc = include_str!("README.md")]
 
 pub(crate) mod codec;
+pub(crate) mod derived_rows;
 pub(crate) mod effect;
 pub(crate) mod header;
 pub(crate) mod identity;

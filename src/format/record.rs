@@ -156,7 +156,7 @@ pub(crate) fn split_page_key(key: &[u8]) -> Option<(Generation, &str)> {
 
 /// SipHash-1-3 under a fixed key: an adder's digest of a row, against damage
 /// and not against an attacker.
-fn row_hash(key: &[u8], row: &[u8]) -> u64 {
+pub(super) fn row_hash(key: &[u8], row: &[u8]) -> u64 {
     use std::hash::Hasher as _;
     let mut hasher = siphasher::sip::SipHasher13::new_with_keys(0x7365_7373_696f_6e64, 0x62);
     hasher.write(&(key.len() as u64).to_le_bytes());

@@ -151,8 +151,18 @@ pub(crate) enum Identity {
     Session(SessionDigest, Generation),
     /// A page or a page's tombstone, and the first key it may hold.
     Page(Generation, PageNumber, Box<str>),
-    /// A retirement.
-    Retired(SessionDigest),
+    /// A retirement, and until when: an ID may be retired once in each of its
+    /// lives.
+    Retired(SessionDigest, Timestamp),
+}
+
+/// What the index holds of the IDs that are retired until one time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct RetiredSum {
+    /// Until when; from then on nobody has to hold them.
+    pub(crate) until: Timestamp,
+    /// Wrapping sum of the hashes of their rows.
+    pub(crate) hash: u64,
 }
 
 /// What the footer says of one frame of its batch.
@@ -179,6 +189,10 @@ pub(crate) struct Footer {
     pub(crate) next_generation: Generation,
     /// Wrapping sum of the hashes of all session rows once this batch is published.
     pub(crate) index_hash: u64,
+    /// The same of the retired IDs, by time, in order; those whose time has
+    /// passed are left out.
+    #[serde(deserialize_with = "codec::list")]
+    pub(crate) retired: Vec<RetiredSum>,
     /// The footer before.
     pub(crate) previous: Option<Location>,
     /// The batch's frames.

@@ -1,14 +1,16 @@
 //! The index: sled as the ordered keyspace that says where things are.
 //!
-//! Owns: the trees `sessions`, `pages`, `dead_generations`, `retired` and
-//! `meta`, and everything that has to be known about sled. It is derived:
+//! Owns: the trees `sessions`, `pages`, `dead_generations`, `expiry`, `owners`,
+//! `retired` and `meta`, and everything that has to be known about sled. It is derived:
 //! whatever goes wrong here is [`Trouble`], which costs a rebuild and never
 //! data.
 //! Refuses: transactions and batches of sled (they put every later operation
 //! behind one lock), its timed flusher (it hides errors), large values.
 
+mod derived;
 mod files;
 mod guard;
+mod retired;
 mod rows;
 mod scan;
 

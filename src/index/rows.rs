@@ -6,13 +6,14 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use super::guard::{Guard, Outcome, Trouble, protect};
-use crate::format::identity::{Batch, Generation, Location, PageNumber, Timestamp};
+use crate::format::identity::{Batch, Generation, Location, PageNumber};
 use crate::format::record::{PageRow, SessionRow, page_key, split_page_key};
 use crate::session_id::SessionDigest;
 
 /// How long opening waits for a lock that the last owner is about to drop.
 const OPEN_PATIENCE: Duration = Duration::from_secs(5);
 const WATERMARK: &[u8] = b"watermark";
+const HINTS_ARE_FOR: &[u8] = b"hints are for";
 /// Large segments make it rare that unsynced writes fall on synced ones.
 const SEGMENT_BYTES: usize = 4 << 20;
 
@@ -46,7 +47,9 @@ pub(crate) struct Index {
     pub(super) sessions: sled::Tree,
     pub(super) pages: sled::Tree,
     pub(super) dead: sled::Tree,
-    retired: sled::Tree,
+    pub(super) expiry: sled::Tree,
+    pub(super) owners: sled::Tree,
+    pub(super) retired: sled::Tree,
     meta: sled::Tree,
     /// Our own handle on sled's file, opened before the first write: an error
     /// of writing back is reported to handles that were open then.
@@ -70,6 +73,8 @@ impl Index {
             sessions: tree("sessions")?,
             pages: tree("pages")?,
             dead: tree("dead_generations")?,
+            expiry: tree("expiry")?,
+            owners: tree("owners")?,
             retired: tree("retired")?,
             meta: tree("meta")?,
             file,
@@ -78,15 +83,15 @@ impl Index {
         })
     }
 
-    fn get(&self, tree: &sled::Tree, key: &[u8]) -> Outcome<Option<sled::IVec>> {
+    pub(super) fn get(&self, tree: &sled::Tree, key: &[u8]) -> Outcome<Option<sled::IVec>> {
         self.guard.run(|| tree.get(key))
     }
 
-    fn insert(&self, tree: &sled::Tree, key: &[u8], row: Vec<u8>) -> Outcome<()> {
+    pub(super) fn insert(&self, tree: &sled::Tree, key: &[u8], row: Vec<u8>) -> Outcome<()> {
         self.guard.run(|| tree.insert(key, row)).map(drop)
     }
 
-    fn remove(&self, tree: &sled::Tree, key: &[u8]) -> Outcome<()> {
+    pub(super) fn remove(&self, tree: &sled::Tree, key: &[u8]) -> Outcome<()> {
         self.guard.run(|| tree.remove(key)).map(drop)
     }
 
@@ -97,7 +102,8 @@ impl Index {
             .transpose()
     }
 
-    /// Puts a session's row; only a newer one replaces one that is there.
+    /// Puts a session's row; only a newer one replaces one that is there. The
+    /// rows that follow from it change with it.
     pub(crate) fn put_session(
         &self,
         digest: &SessionDigest,
@@ -110,12 +116,12 @@ impl Index {
         {
             return Ok(Put::Kept(old.clone()));
         }
-        let bytes = row.encode().map_err(Trouble::new)?;
-        self.insert(&self.sessions, &digest.to_bytes(), bytes)?;
+        self.replace_session(digest, old.as_ref(), Some(row))?;
         Ok(old.map_or(Put::Inserted, Put::Replaced))
     }
 
-    /// Removes a session's row if it is older than `sequence`.
+    /// Removes a session's row if it is older than `sequence`, and the rows
+    /// that follow from it.
     pub(crate) fn remove_session(
         &self,
         digest: &SessionDigest,
@@ -123,7 +129,7 @@ impl Index {
     ) -> Outcome<Option<SessionRow>> {
         let old = self.session(digest)?.filter(|old| old.sequence < sequence);
         if old.is_some() {
-            self.remove(&self.sessions, &digest.to_bytes())?;
+            self.replace_session(digest, old.as_ref(), None)?;
         }
         Ok(old)
     }
@@ -272,24 +278,6 @@ impl Index {
         Ok(swept)
     }
 
-    /// Remembers that an ID must not come alive again before a time.
-    pub(crate) fn retire(&self, digest: SessionDigest, until: Timestamp) -> Outcome<()> {
-        let row = until.0.to_be_bytes().to_vec();
-        self.insert(&self.retired, &digest.to_bytes(), row)
-    }
-
-    /// What damage may do to a retirement.
-    #[cfg(test)]
-    pub(crate) fn forget_retired(&self, digest: SessionDigest) -> Outcome<()> {
-        self.remove(&self.retired, &digest.to_bytes())
-    }
-
-    /// Whether an ID must not come alive again.
-    pub(crate) fn is_retired(&self, digest: SessionDigest) -> Outcome<bool> {
-        let row = self.get(&self.retired, &digest.to_bytes())?;
-        Ok(row.is_some())
-    }
-
     /// The last batch that is known to be wholly in the index.
     pub(crate) fn watermark(&self) -> Outcome<Batch> {
         let Some(row) = self.get(&self.meta, WATERMARK)? else {
@@ -303,6 +291,23 @@ impl Index {
     pub(crate) fn set_watermark(&self, batch: Batch) -> Outcome<()> {
         self.flush()?;
         self.insert(&self.meta, WATERMARK, batch.0.to_le_bytes().to_vec())
+    }
+
+    /// The note that hints are right for some timeouts.
+    pub(crate) fn hints_are_for(&self) -> Outcome<Option<Vec<u8>>> {
+        let row = self.get(&self.meta, HINTS_ARE_FOR)?;
+        Ok(row.map(|row| row.to_vec()))
+    }
+
+    /// Makes everything durable, and then notes that hints are right.
+    pub(crate) fn note_hints(&self, timeouts: Vec<u8>) -> Outcome<()> {
+        self.flush()?;
+        self.insert(&self.meta, HINTS_ARE_FOR, timeouts)
+    }
+
+    /// Hints may be wrong.
+    pub(crate) fn forget_hints_note(&self) -> Outcome<()> {
+        self.remove(&self.meta, HINTS_ARE_FOR)
     }
 
     /// Makes everything durable: sled only hands its bytes to the operating

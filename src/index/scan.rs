@@ -1,11 +1,12 @@
 //! Looking at all rows: the check at open, lists, verify.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 
+use super::derived::DerivedSums;
 use super::guard::{Outcome, Trouble};
 use super::rows::{Index, undecodable};
-use crate::format::identity::Generation;
-use crate::format::record::{PageRow, RowContent, SessionRow, split_page_key};
+use crate::format::identity::{Generation, Timestamp};
+use crate::format::record::{PageRow, RowContent, SessionRecord, SessionRow, split_page_key};
 use crate::session_id::SessionDigest;
 
 /// What the check found.
@@ -19,12 +20,29 @@ pub(crate) struct Summary {
     pub(crate) pages: u64,
     /// Generations with pages that no session and no grave knows.
     pub(crate) orphans: Vec<Generation>,
+    /// Sums of the hashes of the rows of retired IDs, by time.
+    pub(crate) retired: BTreeMap<Timestamp, u64>,
+    /// Whether the hints and the owners are those that follow from the
+    /// sessions.
+    pub(crate) derived_match: bool,
+    /// Whether each session's hint is as early as it has to be.
+    pub(crate) hints_hold: bool,
 }
 
 impl Index {
     /// Whether every session's pages are what its row says; and the sums.
-    pub(crate) fn check(&self) -> Outcome<Summary> {
-        let mut summary = Summary::default();
+    /// `has_hint` tells whether a session's hint is as early as it has to be.
+    pub(crate) fn check(
+        &self,
+        now: Timestamp,
+        has_hint: impl Fn(&SessionRecord) -> bool,
+    ) -> Outcome<Summary> {
+        let mut summary = Summary {
+            retired: self.sum_retired(now)?,
+            hints_hold: true,
+            ..Summary::default()
+        };
+        let mut derived = DerivedSums::default();
         let mut found = self.sum_pages(&mut summary)?;
         let mut after = None;
         loop {
@@ -35,14 +53,17 @@ impl Index {
                 let hash = row.hash(*digest).map_err(Trouble::new)?;
                 summary.hash = summary.hash.wrapping_add(hash);
                 summary.sessions = summary.sessions.saturating_add(1);
+                derived.add(*digest, row);
                 let sums = found.remove(&row.generation()).unwrap_or_default();
-                if let RowContent::Whole { table, .. } = &row.content
-                    && sums != (table.pages, table.hash)
-                {
+                let RowContent::Whole { table, record } = &row.content else {
+                    continue;
+                };
+                if sums != (table.pages, table.hash) {
                     return Err(Trouble::new(
                         "a session's page rows are not what its row says",
                     ));
                 }
+                summary.hints_hold &= has_hint(record);
             }
         }
         let dead: HashSet<Generation> = self.dead_generations(usize::MAX)?.into_iter().collect();
@@ -50,6 +71,7 @@ impl Index {
             .into_keys()
             .filter(|generation| !dead.contains(generation));
         summary.orphans = orphans.collect();
+        summary.derived_match = self.derived_rows_are(derived)?;
         Ok(summary)
     }
 

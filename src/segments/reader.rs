@@ -9,7 +9,7 @@ use crate::error::{Error, Result};
 use crate::format::codec::Malformed;
 use crate::format::identity::{Batch, Location};
 use crate::format::page::{Fences, Page};
-use crate::format::segment_frame::{self, Footer, ImageHead, Kind, PageHead, Place, Retirement};
+use crate::format::segment_frame::{self, Footer, ImageHead, Kind, PageHead, Place};
 
 impl Segments {
     /// A session's record and first page.
@@ -34,11 +34,6 @@ impl Segments {
         let page = Page::parse(raw, body, fences);
         let page = page.map_err(|malformed| self.damaged(location, &malformed))?;
         Ok((head, page))
-    }
-
-    /// A retirement.
-    pub(crate) fn read_retirement(&self, location: Location) -> Result<Retirement> {
-        Ok(self.read(location, Kind::Retirement)?.2)
     }
 
     /// A footer.

@@ -16,7 +16,7 @@ use crate::format::identity::{
 use crate::format::page::{self, Entry};
 use crate::format::segment_frame::{
     self, Footer, FooterEntry, Identity, ImageHead, Kind, PageHead, PageTombstone, Place,
-    Retirement, SessionDamage, SessionTombstone,
+    RetiredSum, Retirement, SessionDamage, SessionTombstone,
 };
 use crate::session_id::SessionDigest;
 
@@ -222,7 +222,7 @@ impl BatchWriter {
             sequence: self.batch,
         };
         let location = self.append(Kind::Retirement, &head, |_| Ok(()))?;
-        Ok(self.note(Kind::Retirement, Identity::Retired(digest), location))
+        Ok(self.note(Kind::Retirement, Identity::Retired(digest, until), location))
     }
 
     /// Commits: all frames on disk, then the footer, then the footer on disk.
@@ -231,6 +231,7 @@ impl BatchWriter {
         journal_through: Sequence,
         next_generation: Generation,
         index_hash: u64,
+        retired: Vec<RetiredSum>,
     ) -> Result<(Location, Footer)> {
         self.write_out()?;
         self.sync_files()?;
@@ -239,6 +240,7 @@ impl BatchWriter {
             journal_through,
             next_generation,
             index_hash,
+            retired,
             previous: self.tail.footer,
             entries: std::mem::take(&mut self.entries),
         };

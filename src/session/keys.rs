@@ -1,5 +1,7 @@
 //! Writing a session's keys. Each operation is one frame in the journal.
 
+use std::time::Duration;
+
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
@@ -49,7 +51,41 @@ impl Session {
     }
 
     fn put(&self, key: &str, value: Stored) -> Result<()> {
-        self.write(value.len(), |tx| tx.put(key, value))
+        self.write(value.len(), |tx| tx.put(key, value, None))
+    }
+
+    /// Puts a value that is there for a limited time only: a code, a
+    /// one-time message. From then on the key is absent for every operation,
+    /// as though it had been removed; its bytes go when its page is written
+    /// again. [`set`](Self::set) and
+    /// [`compare_and_set`](Self::compare_and_set) take the limit away,
+    /// [`update`](Self::update) keeps it, and the session's own expiry wins.
+    /// A time of zero is [`discard`](Self::discard).
+    ///
+    /// Costs as [`set`](Self::set).
+    ///
+    /// ```
+    /// # let db = sessiondb::Database::temporary()?;
+    /// use std::time::Duration;
+    ///
+    /// let session = db.create_session();
+    /// session.set_with_ttl("otp", &271_828, Duration::from_secs(300))?;
+    /// assert!(session.pop_if("otp", &271_828)?);
+    /// # Ok::<(), sessiondb::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// As [`set`](Self::set).
+    pub fn set_with_ttl<T: Serialize + ?Sized>(
+        &self,
+        key: &str,
+        value: &T,
+        ttl: Duration,
+    ) -> Result<()> {
+        check_key(key)?;
+        let value = encode(key, value)?;
+        self.write(value.len(), |tx| tx.put_with_ttl(key, value, ttl))
     }
 
     /// Removes a key and returns its value; `None` when there was none. Of

@@ -6,7 +6,9 @@
 //! Refuses: to be used within one of its own closures.
 
 mod entries;
+mod expiry;
 mod keys;
+mod life;
 mod reads;
 mod stored;
 mod transaction;
@@ -15,12 +17,16 @@ mod whole;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use crate::database::{Committed, Database};
-use crate::engine::{Bound, Chunk, Draft, Engine, Held, Inside, SessionCell};
+use crate::engine::{Bound, Chunk, Draft, Engine, Held, Inside, SessionCell, Turn};
 use crate::error::{Error, Result};
 use crate::format::identity::Sequence;
+use crate::format::record::SessionRecord;
 use crate::session_id::SessionId;
 
+pub(crate) use stored::check_owner;
+
 pub use entries::{Entry, Iter, Keys, ValueBytes};
+pub use expiry::Expiry;
 pub use transaction::Transaction;
 
 /// A handle of one session: its keys, and its end.
@@ -121,22 +127,38 @@ impl Session {
         bytes: usize,
         work: impl FnOnce(&mut Transaction<'_>) -> Result<T, E>,
     ) -> Result<T, E> {
+        self.conclude(self.attempt(&self.bound, Turn::Stays, bytes, work))
+    }
+
+    /// Runs `work` on a session, and commits it with what becomes of the
+    /// session's ID.
+    fn attempt<T, E: From<Error>>(
+        &self,
+        bound: &Bound,
+        turn: Turn<'_>,
+        bytes: usize,
+        work: impl FnOnce(&mut Transaction<'_>) -> Result<T, E>,
+    ) -> Result<(T, Option<Sequence>), E> {
         let engine = self.engine();
-        let outcome = {
-            let (_writer, mut reservation) = engine.admit(&self.bound.cell, bytes as u64)?;
-            // Also for our own operations: a value's `Serialize` and
-            // `Deserialize` are the caller's code, and so is what becomes of
-            // an error of the commit. Ends before the lock does.
-            let _inside = Inside::enter(engine);
-            let draft = Draft::new(engine, &self.bound.cell, self.bound.digest);
-            draft.map_err(E::from).and_then(|draft| {
-                let mut transaction = Transaction::new(draft);
-                let value = work(&mut transaction)?;
-                let draft = transaction.into_draft();
-                let sequence = engine.commit(draft, &mut reservation)?;
-                Ok((value, sequence))
-            })
-        };
+        // A session that takes another one's place is known to nobody yet.
+        let (_writer, mut reservation) = engine.admit(&self.bound.cell, bytes as u64)?;
+        // Also for our own operations: a value's `Serialize` and
+        // `Deserialize` are the caller's code, and so is what becomes of
+        // an error of the commit. Ends before the lock does.
+        let _inside = Inside::enter(engine);
+        let draft = Draft::new(engine, &bound.cell, bound.digest)?;
+        let mut transaction = Transaction::new(draft);
+        let value = work(&mut transaction)?;
+        let draft = transaction.into_draft();
+        let sequence = engine.commit(draft, turn, &mut reservation)?;
+        Ok((value, sequence))
+    }
+
+    /// Waits for what an attempt wrote, or for what its answer depends on.
+    fn conclude<T, E: From<Error>>(
+        &self,
+        outcome: Result<(T, Option<Sequence>), E>,
+    ) -> Result<T, E> {
         match outcome {
             Ok((value, Some(sequence))) => {
                 self.settle(sequence)?;
@@ -181,6 +203,15 @@ impl Session {
         let chunk = engine.entries(&self.bound.cell, self.bound.digest, from);
         self.observe()?;
         chunk
+    }
+
+    /// What is known of the session besides its keys.
+    fn record(&self) -> Result<SessionRecord> {
+        let engine = self.engine();
+        engine.check()?;
+        let record = engine.record(&self.bound);
+        self.observe()?;
+        record
     }
 
     /// Whether an iteration may go on with what it has read already.

@@ -6,7 +6,7 @@ use serde::de::DeserializeOwned;
 use crate::engine::Stored;
 use crate::error::{Error, Result};
 use crate::format::value::{self, ValueError};
-use crate::limits::{MAX_KEY_BYTES, MAX_VALUE_BYTES};
+use crate::limits::{MAX_KEY_BYTES, MAX_OWNER_BYTES, MAX_VALUE_BYTES};
 
 /// Refuses keys that cannot exist.
 pub(crate) fn check_key(key: &str) -> Result<()> {
@@ -25,6 +25,18 @@ fn check_length(length: usize, least: usize) -> Result<()> {
         Err(Error::InvalidKey {
             length,
             limit: MAX_KEY_BYTES,
+        })
+    }
+}
+
+/// Refuses owners that cannot exist.
+pub(crate) fn check_owner(owner: &str) -> Result<()> {
+    if (1..=MAX_OWNER_BYTES).contains(&owner.len()) {
+        Ok(())
+    } else {
+        Err(Error::InvalidOwner {
+            length: owner.len(),
+            limit: MAX_OWNER_BYTES,
         })
     }
 }

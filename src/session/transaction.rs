@@ -1,5 +1,6 @@
 //! A transaction as its closure sees it.
 
+mod life;
 mod reads;
 
 use serde::Serialize;
@@ -7,9 +8,10 @@ use serde::de::DeserializeOwned;
 use subtle::ConstantTimeEq as _;
 
 use super::entries::ValueBytes;
-use super::stored::{check_key, check_prefix, encode, encode_bytes};
+use super::stored::{check_key, check_prefix, decode, encode, encode_bytes};
 use crate::engine::{Chunk, Draft, Stored};
 use crate::error::{Error, Result};
+use crate::format::identity::Timestamp;
 
 /// The keys of one session, read and written all or nothing.
 ///
@@ -55,8 +57,13 @@ impl<'s> Transaction<'s> {
         Ok(self.draft.find(key)?.map(|held| held.value))
     }
 
-    pub(super) fn put(&mut self, key: &str, value: Stored) -> Result<()> {
-        self.draft.put(key, value)
+    pub(super) fn put(
+        &mut self,
+        key: &str,
+        value: Stored,
+        deadline: Option<Timestamp>,
+    ) -> Result<()> {
+        self.draft.put(key, value, deadline)
     }
 
     pub(super) fn chunk(&self, from: &str) -> Result<Chunk> {
@@ -83,7 +90,7 @@ impl<'s> Transaction<'s> {
     /// `InvalidKey`, `Encode`, `TooLarge`.
     pub fn set<T: Serialize + ?Sized>(&mut self, key: &str, value: &T) -> Result<()> {
         check_key(key)?;
-        self.put(key, encode(key, value)?)
+        self.put(key, encode(key, value)?, None)
     }
 
     /// Puts raw bytes.
@@ -105,7 +112,7 @@ impl<'s> Transaction<'s> {
     /// `InvalidKey`, `TooLarge`.
     pub fn set_bytes(&mut self, key: &str, bytes: &[u8]) -> Result<()> {
         check_key(key)?;
-        self.put(key, encode_bytes(bytes)?)
+        self.put(key, encode_bytes(bytes)?, None)
     }
 
     /// Removes a key and returns its value. A value of another type stays
@@ -230,7 +237,7 @@ impl<'s> Transaction<'s> {
             _ => false,
         };
         match new {
-            Some(new) if equal => self.put(key, new)?,
+            Some(new) if equal => self.put(key, new, None)?,
             None if equal && found.is_some() => self.draft.remove(key)?,
             _ => {}
         }
@@ -324,7 +331,7 @@ impl<'s> Transaction<'s> {
     }
 
     /// Puts what the closure makes of the value; `None` is absence on either
-    /// side.
+    /// side. A key that is there for a limited time stays so.
     ///
     /// Costs as [`pop`](Self::pop).
     ///
@@ -347,11 +354,14 @@ impl<'s> Transaction<'s> {
         T: Serialize + DeserializeOwned,
         F: FnOnce(Option<T>) -> Option<T>,
     {
-        let before = self.get(key)?;
+        check_key(key)?;
+        let before = self.draft.find(key)?;
         let was_there = before.is_some();
-        let after = change(before);
+        let deadline = before.as_ref().and_then(|held| held.deadline);
+        let value = before.map(|held| decode(key, &held.value)).transpose()?;
+        let after = change(value);
         match &after {
-            Some(value) => self.set(key, value)?,
+            Some(value) => self.put(key, encode(key, value)?, deadline)?,
             None if was_there => self.draft.remove(key)?,
             None => {}
         }

@@ -1,7 +1,8 @@
 //! The end of a session, and its new beginnings.
 
 use super::Session;
-use crate::engine::Engine;
+use super::transaction::Transaction;
+use crate::engine::{Engine, Turn};
 use crate::error::Result;
 use crate::session_id::SessionId;
 
@@ -76,6 +77,84 @@ impl Session {
                 Err(error)
             }
         }
+    }
+
+    /// Gives the session a new ID and does all of the closure's writes, in
+    /// one frame: login, with what it puts into the session. The new ID and
+    /// the writes are there together or not at all, also after a crash.
+    ///
+    /// An error of the closure leaves everything as it was, the ID too.
+    ///
+    /// Costs as a [`transaction`](Self::transaction).
+    ///
+    /// ```
+    /// # let db = sessiondb::Database::temporary()?;
+    /// let mut session = db.create_session();
+    /// session.set("cart", &["apple"])?;
+    /// let id = session.cycle_id_with(|tx| {
+    ///     tx.set("user", "ada")?;
+    ///     tx.set_owner(Some("user:42"))
+    /// })?;
+    /// let again = db.open_session(&id)?.expect("it lives on");
+    /// assert_eq!(again.len()?, 2);
+    /// # Ok::<(), sessiondb::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// Those of [`transaction`](Self::transaction) and of the closure.
+    pub fn cycle_id_with(
+        &mut self,
+        work: impl FnOnce(&mut Transaction<'_>) -> Result<()>,
+    ) -> Result<SessionId> {
+        let id = self.fresh_id()?;
+        let bytes = self.engine().closure_bytes();
+        let outcome = self.attempt(&self.bound, Turn::Cycles(id.digest()), bytes, work);
+        if outcome.is_ok() {
+            self.id = id;
+            self.bound.digest = id.digest();
+        }
+        self.conclude(outcome)?;
+        Ok(id)
+    }
+
+    /// Removes everything, puts the handle on a new ID and does the closure's
+    /// writes there, in one frame: a logout that leaves a message, or a login
+    /// that trusts nothing of what was before. The closure sees an empty
+    /// session. Where it writes no key this is [`flush`](Self::flush).
+    ///
+    /// An error of the closure leaves everything as it was: nobody is logged
+    /// out then.
+    ///
+    /// Costs as a [`transaction`](Self::transaction), whatever the session
+    /// held.
+    ///
+    /// ```
+    /// # let db = sessiondb::Database::temporary()?;
+    /// let mut session = db.create_session();
+    /// session.set("user", "ada")?;
+    /// session.flush_with(|tx| tx.set("message", "You are logged out."))?;
+    /// assert_eq!(session.len()?, 1);
+    /// # Ok::<(), sessiondb::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// Those of [`transaction`](Self::transaction) and of the closure.
+    pub fn flush_with(
+        &mut self,
+        work: impl FnOnce(&mut Transaction<'_>) -> Result<()>,
+    ) -> Result<SessionId> {
+        let id = self.fresh_id()?;
+        let bytes = self.engine().closure_bytes();
+        let fresh = Engine::unborn(id.digest());
+        let outcome = self.attempt(&fresh, Turn::Replaces(&self.bound), bytes, work);
+        if outcome.is_ok() {
+            self.id = id;
+            self.bound = fresh;
+        }
+        self.conclude(outcome)?;
+        Ok(id)
     }
 
     /// Removes everything; there is no new ID. The handle is of no further

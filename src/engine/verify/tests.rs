@@ -101,7 +101,10 @@ fn a_retired_id_that_is_missing_is_found() {
     session.flush().unwrap();
     database.verify().unwrap();
     let index = database.engine().index.get().unwrap();
-    index.forget_retired(ids[0].digest()).unwrap();
+    let digest = ids[0].digest();
+    let now = database.engine().now();
+    let until = *index.sum_retired(now).unwrap().keys().next().unwrap();
+    index.forget_retired(digest, until).unwrap();
     let outcome = database.verify();
     assert!(
         matches!(&outcome, Err(Error::Corrupted { reason, .. }) if reason == "a retired ID is missing"),

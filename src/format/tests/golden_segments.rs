@@ -2,8 +2,8 @@
 
 use super::super::page::write_body;
 use super::super::segment_frame::{
-    Footer, FooterEntry, Identity, ImageHead, Kind, PageHead, PageTombstone, Retirement,
-    SessionDamage, SessionTombstone,
+    Footer, FooterEntry, Identity, ImageHead, Kind, PageHead, PageTombstone, RetiredSum,
+    Retirement, SessionDamage, SessionTombstone,
 };
 use super::*;
 
@@ -240,19 +240,21 @@ fn the_first_footer_never_changes() {
             journal_through: Sequence(9),
             next_generation: Generation(2),
             index_hash: 0,
+            retired: Vec::new(),
             previous: None,
             entries: Vec::new(),
         },
         "
-        0a 00 00 00                                     ; length 10
-        f6 0d 2f 20                                     ; crc
+        0b 00 00 00                                     ; length 11
+        31 c8 90 90                                     ; crc
         06 00 00 00                                     ; kind 6: a footer
         00 00 00 00                                     ; zero
-        06 00 00 00                                     ; head_length 6
+        07 00 00 00                                     ; head_length 7
         01                                              ; batch 1
         09                                              ; journal_through 9
         02                                              ; next_generation 2
         00                                              ; index_hash 0
+        00                                              ; retired: 0
         00                                              ; no previous
         00                                              ; entries: 0
         ",
@@ -260,15 +262,18 @@ fn the_first_footer_never_changes() {
 }
 
 const FOOTER_OF_ALL_KINDS: &str = "
-    a0 00 00 00                                     ; length 160
-    f6 2a ab 7e                                     ; crc
+    bf 00 00 00                                     ; length 191
+    e4 5b e9 c0                                     ; crc
     06 00 00 00                                     ; kind 6: a footer
     00 00 00 00                                     ; zero
-    9c 00 00 00                                     ; head_length 156
+    bb 00 00 00                                     ; head_length 187
     06                                              ; batch 6
     fb e8 03                                        ; journal_through 1000
     08                                              ; next_generation 8
     fd ef cd ab 89 67 45 23 01                      ; index_hash 0x0123456789abcdef
+    01                                              ; retired: 1
+    fd 00 ca c4 71 fe 9c 97 17                      ; until 1700000001000000000
+    fb 2c 01                                        ; hash 300
     01                                              ; with previous
     01                                              ; segment 1
     fc 70 11 01 00                                  ; offset 70000
@@ -319,6 +324,7 @@ const FOOTER_OF_ALL_KINDS: &str = "
     04                                              ; 4: a retirement
     02                                              ; 2: a retired ID
     e0 e1 e2 e3 e4 e5 e6 e7 e8 e9 ea eb ec ed ee ef ; digest
+    fd 00 ca c4 71 fe 9c 97 17                      ; until 1700000001000000000
     06                                              ; sequence 6
     02                                              ; segment 2
     68                                              ; offset 104
@@ -326,6 +332,7 @@ const FOOTER_OF_ALL_KINDS: &str = "
     05                                              ; 5: a footer
     02                                              ; 2: a retired ID
     e0 e1 e2 e3 e4 e5 e6 e7 e8 e9 ea eb ec ed ee ef ; digest
+    fd 00 ca c4 71 fe 9c 97 17                      ; until 1700000001000000000
     06                                              ; sequence 6
     02                                              ; segment 2
     70                                              ; offset 112
@@ -338,7 +345,7 @@ const FOOTER_OF_ALL_KINDS: &str = "
 fn a_footer_of_all_kinds_never_changes() {
     let session = Identity::Session(DIGEST, Generation(7));
     let page = Identity::Page(Generation(7), PageNumber(1), "m".into());
-    let retired = Identity::Retired(OTHER_DIGEST);
+    let retired = Identity::Retired(OTHER_DIGEST, LATER);
     let kinds = [
         (Kind::Image, session.clone()),
         (Kind::Page, page.clone()),
@@ -365,6 +372,10 @@ fn a_footer_of_all_kinds_never_changes() {
         journal_through: Sequence(1000),
         next_generation: Generation(8),
         index_hash: 0x0123_4567_89ab_cdef,
+        retired: vec![RetiredSum {
+            until: LATER,
+            hash: 300,
+        }],
         previous: Some(Location {
             segment: SegmentNumber(1),
             offset: 70_000,

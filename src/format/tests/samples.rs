@@ -6,8 +6,8 @@ use super::super::codec::Bytes;
 use super::super::page::{Fences, write_body};
 use super::super::record::{PageRow, RowContent, SessionRow};
 use super::super::segment_frame::{
-    Footer, FooterEntry, Identity, ImageHead, Kind, PageHead, PageTombstone, Retirement,
-    SessionDamage, SessionTombstone,
+    Footer, FooterEntry, Identity, ImageHead, Kind, PageHead, PageTombstone, RetiredSum,
+    Retirement, SessionDamage, SessionTombstone,
 };
 use super::*;
 
@@ -364,6 +364,10 @@ fn footer() -> Footer {
         journal_through: Sequence(1000),
         next_generation: Generation(8),
         index_hash: 0x0123_4567_89ab_cdef,
+        retired: vec![RetiredSum {
+            until: LATER,
+            hash: 300,
+        }],
         previous: Some(LOCATION),
         entries: vec![
             entry(Kind::Image, Identity::Session(DIGEST, Generation(7))),
@@ -371,7 +375,7 @@ fn footer() -> Footer {
                 Kind::Page,
                 Identity::Page(Generation(7), PageNumber(1), "m".into()),
             ),
-            entry(Kind::Retirement, Identity::Retired(OTHER_DIGEST)),
+            entry(Kind::Retirement, Identity::Retired(OTHER_DIGEST, LATER)),
         ],
     }
 }

@@ -6,7 +6,9 @@ use proptest::prelude::*;
 
 use super::super::codec::Bytes;
 use super::super::record::{PageRow, RowContent, SessionRow};
-use super::super::segment_frame::{Footer, FooterEntry, Identity, ImageHead, Kind, PageHead};
+use super::super::segment_frame::{
+    Footer, FooterEntry, Identity, ImageHead, Kind, PageHead, RetiredSum,
+};
 use super::*;
 
 /// Numbers of all lengths that a varint has.
@@ -168,7 +170,7 @@ fn identity() -> impl Strategy<Value = Identity> {
         (number(), small_number(), text()).prop_map(|(generation, number, lower)| {
             Identity::Page(Generation(generation), PageNumber(number), lower)
         }),
-        digest().prop_map(Identity::Retired),
+        (digest(), time()).prop_map(|(digest, until)| Identity::Retired(digest, until)),
     ]
 }
 
@@ -182,12 +184,15 @@ pub(super) fn footer() -> impl Strategy<Value = Footer> {
         },
     );
     let numbers = (number(), number(), number(), number());
-    (numbers, option::of(location()), vec(entry, 0..9)).prop_map(
-        |((batch, through, generation, index_hash), previous, entries)| Footer {
+    let sum = (time(), number()).prop_map(|(until, hash)| RetiredSum { until, hash });
+    let sums = vec(sum, 0..4);
+    (numbers, sums, option::of(location()), vec(entry, 0..9)).prop_map(
+        |((batch, through, generation, index_hash), retired, previous, entries)| Footer {
             batch: Batch(batch),
             journal_through: Sequence(through),
             next_generation: Generation(generation),
             index_hash,
+            retired,
             previous,
             entries,
         },

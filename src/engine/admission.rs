@@ -1,0 +1,72 @@
+//! Letting writers in: memtable, journal space and the session's lock, in an
+//! order in which nobody waits for anything under a lock (4).
+
+use parking_lot::MutexGuard;
+
+use super::Engine;
+use super::cell::Cell;
+use crate::error::Result;
+use crate::journal::Reservation;
+
+/// Journal space reserved for a change before its size is known.
+pub(crate) const SMALL_FRAME: u64 = 1024;
+/// The same for a closure. One that writes more may wait for an allocation
+/// while it holds its session's writer lock, which no reader needs.
+const CLOSURE_FRAME: u64 = 64 << 10;
+
+impl Engine {
+    /// Lets a writer in: memtable and journal space, before any lock (4).
+    pub(crate) fn admit<'c>(
+        &self,
+        cell: &'c Cell,
+        bytes: u64,
+    ) -> Result<(MutexGuard<'c, ()>, Reservation)> {
+        self.check()?;
+        self.wake_when_wanted();
+        // Without a background nobody would come and make room.
+        if self.options.background {
+            self.memtable.admit(|| {
+                self.check()?;
+                self.journal.check()
+            })?;
+        }
+        self.enter(cell, bytes.saturating_add(SMALL_FRAME))
+    }
+
+    /// Locks a session for a writer, with journal space for `bytes`.
+    ///
+    /// Space is waited for without the lock (4), and the lock is waited for
+    /// without the space: who has the lock may need all that those behind it
+    /// would keep.
+    pub(super) fn enter<'c>(
+        &self,
+        cell: &'c Cell,
+        bytes: u64,
+    ) -> Result<(MutexGuard<'c, ()>, Reservation)> {
+        loop {
+            let reservation = self.journal.reserve(bytes)?;
+            if let Some(writer) = cell.writer.try_lock() {
+                return Ok((writer, reservation));
+            }
+            drop(reservation);
+            let writer = cell.writer.lock();
+            if let Some(reservation) = self.journal.try_reserve(bytes) {
+                return Ok((writer, reservation));
+            }
+        }
+    }
+
+    /// Wakes the background when there is enough to checkpoint.
+    pub(super) fn wake_when_wanted(&self) {
+        if self.wants_checkpoint() {
+            self.background.wake();
+        }
+    }
+
+    /// What to ask admission for when a closure of the caller's is to run: a
+    /// share of what a journal file holds, so that writers get along.
+    pub(crate) fn closure_bytes(&self) -> usize {
+        let bytes = CLOSURE_FRAME.min(self.journal.max_payload() / 64);
+        usize::try_from(bytes).unwrap_or(0)
+    }
+}

@@ -1,0 +1,195 @@
+//! Telling of sessions without loading what they hold.
+//!
+//! What is in memory is newer than its row; what is not is in the index. The
+//! registry is asked first: whoever leaves it does so for a row.
+
+use std::collections::VecDeque;
+
+use super::Engine;
+use super::cell::{Life, State};
+use super::lookup::Setback;
+use super::options::Durability;
+use super::registry::{Resident, SHARDS, last_of, shard_of};
+use crate::error::Result;
+use crate::format::identity::Timestamp;
+use crate::format::record::{RowContent, SessionRecord, SessionRow};
+use crate::session_id::SessionDigest;
+
+/// Rows of the index that are read together.
+const ROWS: usize = 256;
+
+/// A session that is there.
+#[derive(Debug)]
+pub(crate) struct Known {
+    pub(crate) digest: SessionDigest,
+    pub(crate) record: SessionRecord,
+    pub(crate) expires_at: Option<Timestamp>,
+}
+
+/// How far a walk over all sessions has come: shard by shard of the registry,
+/// whose order is that of the digests.
+#[derive(Debug, Default)]
+pub(crate) struct SessionWalk {
+    shard: usize,
+    /// Sessions of the shard that the index does not know yet, in order.
+    unpublished: Option<VecDeque<SessionDigest>>,
+    /// The last row that was read.
+    after: Option<SessionDigest>,
+}
+
+impl Engine {
+    /// Whether what a row tells of is over.
+    pub(super) fn is_row_expired(&self, row: &SessionRow, now: Timestamp) -> bool {
+        match &row.content {
+            RowContent::Whole { record, .. } => self.options.timeouts.is_expired(record, now),
+            RowContent::Damaged { .. } => false,
+        }
+    }
+
+    /// What is known of a session that is there.
+    pub(crate) fn inspect(
+        &self,
+        digest: SessionDigest,
+        durability: Durability,
+    ) -> Result<Option<Known>> {
+        self.check()?;
+        let known = self.with_index(|| self.know(digest, None))?;
+        self.observe_all(durability)?;
+        Ok(known)
+    }
+
+    /// An answer about many sessions depends on every frame so far.
+    fn observe_all(&self, durability: Durability) -> Result<()> {
+        self.observe(self.journal.position().sequence, durability)
+    }
+
+    /// The sessions of an owner, the one seen last first.
+    pub(crate) fn sessions_of(&self, owner: &str, durability: Durability) -> Result<Vec<Known>> {
+        self.check()?;
+        let mut digests = self.owners.members(owner);
+        digests.extend(self.with_index(|| Ok(self.index.get()?.owned_by(owner)?))?);
+        digests.sort_unstable();
+        digests.dedup();
+        let mut sessions = Vec::with_capacity(digests.len());
+        for digest in digests {
+            let known = self.with_index(|| self.know(digest, None))?;
+            let is_owned = |known: &Known| known.record.owner.as_deref() == Some(owner);
+            sessions.extend(known.filter(is_owned));
+        }
+        self.observe_all(durability)?;
+        sessions.sort_by_key(|known| std::cmp::Reverse(known.record.last_seen));
+        Ok(sessions)
+    }
+
+    /// A session, by its row where memory knows nothing of it.
+    fn know(
+        &self,
+        digest: SessionDigest,
+        row: Option<SessionRow>,
+    ) -> Result<Option<Known>, Setback> {
+        match self.registry.look(digest) {
+            Some(Resident::Hidden(_)) => return Ok(None),
+            Some(Resident::Cell(cell)) => {
+                let state = cell.state.read();
+                if !matches!(state.life, Life::Unloaded | Life::Absent) {
+                    return Ok(self.know_resident(&state, digest));
+                }
+            }
+            None => {}
+        }
+        let row = match row {
+            Some(row) => row,
+            None => match self.index.get()?.session(&digest)? {
+                Some(row) => row,
+                None => return Ok(None),
+            },
+        };
+        let RowContent::Whole { record, .. } = row.content else {
+            return Ok(None);
+        };
+        Ok(self.there(digest, record))
+    }
+
+    fn know_resident(&self, state: &State, digest: SessionDigest) -> Option<Known> {
+        if state.life != Life::Live || state.digest != digest {
+            return None;
+        }
+        let mut record = state.record.clone();
+        let base = state.live_base();
+        (record.keys, record.bytes) = base.map_or((0, 0), |base| (base.keys, base.bytes));
+        self.there(digest, record)
+    }
+
+    fn there(&self, digest: SessionDigest, record: SessionRecord) -> Option<Known> {
+        let expires_at = self.options.timeouts.expires_at(&record);
+        let is_over = expires_at.is_some_and(|at| self.now() >= at);
+        (!is_over).then_some(Known {
+            digest,
+            record,
+            expires_at,
+        })
+    }
+
+    /// The next sessions of a walk, perhaps none; `None` at its end.
+    pub(crate) fn next_sessions(
+        &self,
+        walk: &mut SessionWalk,
+        durability: Durability,
+    ) -> Result<Option<Vec<Known>>> {
+        self.check()?;
+        if walk.shard >= SHARDS {
+            return Ok(None);
+        }
+        let mut unpublished = match walk.unpublished.take() {
+            Some(unpublished) => unpublished,
+            None => self.unpublished(walk.shard),
+        };
+        let rows = self.with_index(|| Ok(self.index.get()?.sessions_after(walk.after, ROWS)?))?;
+        let is_of_shard = |(digest, _): &(SessionDigest, _)| shard_of(*digest) == walk.shard;
+        let rows: Vec<_> = rows.into_iter().take_while(is_of_shard).collect();
+        let is_shard_over = rows.len() < ROWS;
+        let mut known = Vec::with_capacity(rows.len());
+        let mut take = |digest, row: Option<SessionRow>| {
+            self.with_index(|| self.know(digest, row.clone()))
+                .map(|found| known.extend(found))
+        };
+        for (digest, row) in rows {
+            while unpublished.front().is_some_and(|other| *other <= digest) {
+                // One that was published meanwhile comes with its row.
+                if let Some(other) = unpublished.pop_front().filter(|other| *other != digest) {
+                    take(other, None)?;
+                }
+            }
+            take(digest, Some(row))?;
+            walk.after = Some(digest);
+        }
+        if is_shard_over {
+            for other in unpublished.drain(..) {
+                take(other, None)?;
+            }
+            walk.after = Some(last_of(walk.shard));
+            walk.shard += 1;
+        } else {
+            walk.unpublished = Some(unpublished);
+        }
+        self.observe_all(durability)?;
+        Ok(Some(known))
+    }
+
+    /// The sessions of a shard whose digest the index does not know.
+    fn unpublished(&self, shard: usize) -> VecDeque<SessionDigest> {
+        let mut digests = Vec::new();
+        for (digest, cell) in self.registry.cells(shard) {
+            let state = cell.state.read();
+            let is_published = state
+                .base
+                .as_ref()
+                .is_some_and(|base| base.digest == digest);
+            if state.life == Life::Live && !is_published {
+                digests.push(digest);
+            }
+        }
+        digests.sort_unstable();
+        digests.into()
+    }
+}

@@ -1,0 +1,229 @@
+//! The purge: sessions whose time is over go.
+//!
+//! Rows of the tree `expiry` are hints: "look at this session at that time".
+//! INVARIANT: a session that expires and is in the index has a hint, at its
+//! expiry or earlier. Extending touches no hint; when it comes due the
+//! session decides, under its lock: it is removed, or gets a new hint. What
+//! shortens a session's life is written by a checkpoint, which moves the hint.
+//! Timeouts that have changed since are made good by a look at all sessions.
+
+use std::sync::Arc;
+
+use super::Engine;
+use super::cell::{Cell, Life};
+use super::checkpoint::Checkpointer;
+use super::lookup::Setback;
+use super::registry::Resident;
+use crate::error::Result;
+use crate::format::identity::Timestamp;
+use crate::format::record::{RowContent, SessionRow};
+use crate::index::Index;
+use crate::session_id::SessionDigest;
+
+/// Hints looked at under one hold of the checkpointer, and sessions removed
+/// in one frame.
+const SLICE: usize = 128;
+/// Rows looked at under one hold of the checkpointer.
+const ROWS: usize = 512;
+
+/// How far the purge has come.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct PurgeCursor {
+    /// The last hint that was looked at in this round.
+    hint: Option<(Timestamp, SessionDigest)>,
+    /// Where the look at all sessions is.
+    rows: Rows,
+}
+
+#[derive(Debug, Clone, Copy, Default)]
+enum Rows {
+    /// It is not known whether one is needed.
+    #[default]
+    Unasked,
+    /// Those behind this one are still to be looked at.
+    After(Option<SessionDigest>),
+    /// All hints are right.
+    Done,
+}
+
+/// What a step of the purge did.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(super) struct Purged {
+    /// Sessions that were removed.
+    pub(super) sessions: u64,
+    /// Whether there may be more to do at once.
+    pub(super) more: bool,
+}
+
+/// What is to be done about a hint that is due.
+enum Verdict {
+    /// Nothing: the next checkpoint moves or removes it.
+    Wait,
+    /// No session's row names it.
+    Stray,
+    /// The session lives on until then.
+    Move(Box<SessionRow>, Option<Timestamp>),
+    /// The session is over.
+    Remove(Arc<Cell>),
+}
+
+impl Engine {
+    /// Removes all that has expired, also what no checkpoint has seen yet.
+    pub(crate) fn purge_expired(&self) -> Result<u64> {
+        let mut cursor = PurgeCursor::default();
+        let mut removed = 0_u64;
+        self.checkpoint()?;
+        loop {
+            let purged = self.purge_step(&mut cursor)?;
+            removed = removed.saturating_add(purged.sessions);
+            if !purged.more {
+                break;
+            }
+            if self.wants_checkpoint() {
+                self.checkpoint()?;
+            }
+        }
+        self.checkpoint()?;
+        Ok(removed)
+    }
+
+    /// Looks at some hints that are due.
+    pub(super) fn purge_step(&self, cursor: &mut PurgeCursor) -> Result<Purged> {
+        let mut doomed = Vec::new();
+        let more = self.with_index(|| {
+            doomed.clear();
+            self.look_at_hints(cursor, &mut doomed)
+        })?;
+        let sessions = self.remove_expired(doomed)?;
+        Ok(Purged { sessions, more })
+    }
+
+    /// Removes those of the sessions that are expired, now that they are
+    /// locked: one that was renewed meanwhile stays.
+    fn remove_expired(&self, cells: Vec<Arc<Cell>>) -> Result<u64> {
+        if cells.is_empty() {
+            return Ok(0);
+        }
+        let mut reservation = self.journal.reserve(super::admission::SMALL_FRAME)?;
+        let now = self.now();
+        let is_over = |state: &super::cell::State| self.is_expired(state, now);
+        let removed = self.remove_all(cells, &mut reservation, is_over)?;
+        Ok(removed.map_or(0, |removed| removed.sessions))
+    }
+
+    /// Not beside a merge: it decides by the hints that it finds.
+    fn look_at_hints(
+        &self,
+        cursor: &mut PurgeCursor,
+        doomed: &mut Vec<Arc<Cell>>,
+    ) -> Result<bool, Setback> {
+        let checkpointer = self.checkpointer.lock();
+        let index = self.index.get()?;
+        // What is committed and not published has the hints that it found.
+        if checkpointer.has_plan() || self.check_room().is_err() {
+            return Ok(false);
+        }
+        if self.set_hints(&index, cursor)? {
+            return Ok(true);
+        }
+        let now = self.now();
+        let forgotten = index.forget_passed(now, SLICE)?;
+        let hints = index.due_hints(cursor.hint, now, SLICE)?;
+        for (time, digest) in &hints {
+            match self.judge(&index, *time, *digest, now)? {
+                Verdict::Wait => {}
+                Verdict::Stray => index.drop_hint(*time, *digest)?,
+                Verdict::Move(row, to) => index.move_hint(*digest, &row, to)?,
+                Verdict::Remove(cell) => doomed.push(cell),
+            }
+        }
+        let is_round_over = hints.len() < SLICE;
+        cursor.hint = hints.last().copied().filter(|_| !is_round_over);
+        Ok(!is_round_over || forgotten == SLICE)
+    }
+
+    fn judge(
+        &self,
+        index: &Index,
+        time: Timestamp,
+        digest: SessionDigest,
+        now: Timestamp,
+    ) -> Result<Verdict, Setback> {
+        let Some(row) = index.session(&digest)? else {
+            return Ok(Verdict::Stray);
+        };
+        let RowContent::Whole { record, .. } = &row.content else {
+            return Ok(Verdict::Stray);
+        };
+        if record.hint_at != Some(time) {
+            return Ok(Verdict::Stray);
+        }
+        let timeouts = self.options.timeouts;
+        if self.registry.look(digest).is_none() && !timeouts.is_expired(record, now) {
+            let expires_at = timeouts.expires_at(record);
+            return Ok(Verdict::Move(Box::new(row), expires_at));
+        }
+        let Resident::Cell(cell) = self.registry.obtain(digest) else {
+            return Ok(Verdict::Wait);
+        };
+        self.load(&cell, digest)?;
+        let state = cell.state.read();
+        if state.life != Life::Live || state.digest != digest {
+            return Ok(Verdict::Wait);
+        }
+        let expires_at = timeouts.expires_at(&state.record);
+        drop(state);
+        Ok(if expires_at.is_some_and(|at| now >= at) {
+            Verdict::Remove(cell)
+        } else {
+            Verdict::Move(Box::new(row), expires_at)
+        })
+    }
+
+    /// Makes good that the timeouts are others than those that the hints were
+    /// set for; whether there is more to do.
+    fn set_hints(&self, index: &Index, cursor: &mut PurgeCursor) -> Result<bool, Setback> {
+        let timeouts = self.options.timeouts;
+        let after = match cursor.rows {
+            Rows::Done => return Ok(false),
+            Rows::After(after) => after,
+            Rows::Unasked => {
+                if index
+                    .hints_are_for()?
+                    .is_some_and(|noted| noted == timeouts.encode())
+                {
+                    cursor.rows = Rows::Done;
+                    return Ok(false);
+                }
+                None
+            }
+        };
+        let rows = index.sessions_after(after, ROWS)?;
+        for (digest, row) in &rows {
+            if let RowContent::Whole { record, .. } = &row.content
+                && !timeouts.has_hint(record)
+            {
+                index.move_hint(*digest, row, timeouts.expires_at(record))?;
+            }
+        }
+        cursor.rows = match rows.last() {
+            Some((last, _)) => Rows::After(Some(*last)),
+            None => {
+                index.note_hints(timeouts.encode())?;
+                Rows::Done
+            }
+        };
+        Ok(true)
+    }
+}
+
+impl Checkpointer {
+    fn has_plan(&self) -> bool {
+        self.pending
+            .as_ref()
+            .is_some_and(super::checkpoint::Pending::has_plan)
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,83 @@
+//! IDs that must not come alive again, by the time until when that holds.
+
+use std::collections::BTreeMap;
+
+use super::guard::Outcome;
+use super::rows::{Index, undecodable};
+use crate::format::derived_rows::{key_hash, split_timed_key, timed_key};
+use crate::format::identity::Timestamp;
+use crate::session_id::SessionDigest;
+
+const FIRST: SessionDigest = SessionDigest::from_bytes([0; 16]);
+const LAST: SessionDigest = SessionDigest::from_bytes([0xff; 16]);
+
+impl Index {
+    /// Remembers that an ID must not come alive again before a time.
+    pub(crate) fn retire(&self, digest: SessionDigest, until: Timestamp) -> Outcome<()> {
+        self.insert(&self.retired, &timed_key(until, digest), Vec::new())
+    }
+
+    /// What damage may do to a retirement.
+    #[cfg(test)]
+    pub(crate) fn forget_retired(&self, digest: SessionDigest, until: Timestamp) -> Outcome<()> {
+        self.remove(&self.retired, &timed_key(until, digest))
+    }
+
+    /// Whether an ID must not come alive again at `now`. Steps from time to
+    /// time: there are few different ones, see `retirement`.
+    pub(crate) fn is_retired(&self, digest: SessionDigest, now: Timestamp) -> Outcome<bool> {
+        let mut passed = now;
+        while let Some(until) = self.first_retired_after(passed)? {
+            let row = self.get(&self.retired, &timed_key(until, digest))?;
+            if row.is_some() {
+                return Ok(true);
+            }
+            passed = until;
+        }
+        Ok(false)
+    }
+
+    /// The first time after `passed` until which any ID is retired.
+    fn first_retired_after(&self, passed: Timestamp) -> Outcome<Option<Timestamp>> {
+        let Some(next) = passed.0.checked_add(1) else {
+            return Ok(None);
+        };
+        let start = timed_key(Timestamp(next), FIRST);
+        let mut rows = self.retired.range(start..).keys();
+        let Some(key) = self.guard.run(|| rows.next().transpose())? else {
+            return Ok(None);
+        };
+        let (until, _) = split_timed_key(&key).ok_or_else(undecodable)?;
+        Ok(Some(until))
+    }
+
+    /// The sums of the hashes of all rows, by time, of those that count after
+    /// `now`.
+    pub(crate) fn sum_retired(&self, now: Timestamp) -> Outcome<BTreeMap<Timestamp, u64>> {
+        let mut sums: BTreeMap<Timestamp, u64> = BTreeMap::new();
+        let mut rows = self.retired.range(timed_key(now, LAST)..).keys();
+        while let Some(key) = self.guard.run(|| rows.next().transpose())? {
+            let (until, _) = split_timed_key(&key).ok_or_else(undecodable)?;
+            if until > now {
+                let sum = sums.entry(until).or_default();
+                *sum = sum.wrapping_add(key_hash(&key));
+            }
+        }
+        Ok(sums)
+    }
+
+    /// Removes some rows whose time has passed; returns how many.
+    pub(crate) fn forget_passed(&self, now: Timestamp, limit: usize) -> Outcome<usize> {
+        let keys = self.guard.run(|| {
+            self.retired
+                .range(..=timed_key(now, LAST))
+                .keys()
+                .take(limit)
+                .collect::<sled::Result<Vec<_>>>()
+        })?;
+        for key in &keys {
+            self.remove(&self.retired, key)?;
+        }
+        Ok(keys.len())
+    }
+}
