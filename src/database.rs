@@ -1,5 +1,8 @@
 //! The database: what a server holds.
 
+mod owners;
+mod sessions;
+
 use std::future::Future;
 use std::path::PathBuf;
 use std::pin::Pin;
@@ -15,6 +18,8 @@ use crate::format::identity::Sequence;
 use crate::maintenance::{Stats, Verified};
 use crate::session::{Expiry, Session};
 use crate::session_id::SessionId;
+
+pub use sessions::Sessions;
 
 /// Closes the engine when the last handle goes.
 #[derive(Debug)]

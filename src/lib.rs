@@ -17,7 +17,7 @@ mod session_id;
 
 pub use clock::{Clock, ManualClock, SystemClock};
 pub use config::Builder;
-pub use database::{Committed, Database};
+pub use database::{Committed, Database, Sessions};
 #[cfg(feature = "simulation")]
 pub use disk::{
     Crash, Disk, DiskFile, DiskLock, Fault, FaultEffect, IndexFate, Operation, SimulatedDisk,
@@ -27,6 +27,6 @@ pub use error::{Error, Result};
 pub use limits::{
     MAX_KEY_BYTES, MAX_OWNER_BYTES, MAX_TRANSACTION_BYTES, MAX_VALUE_BYTES, MAX_VALUE_DEPTH,
 };
-pub use maintenance::{SessionInfo, Sessions, Stats, Verified};
+pub use maintenance::{SessionInfo, Stats, Verified};
 pub use session::{Entry, Expiry, Iter, Keys, Session, Transaction, ValueBytes};
 pub use session_id::{SessionDigest, SessionId};

@@ -14,13 +14,12 @@ pub(crate) const SMALL_FRAME: u64 = 1024;
 /// while it holds its session's writer lock, which no reader needs.
 const CLOSURE_FRAME: u64 = 64 << 10;
 
+/// A session's writer lock, and space for what is written under it.
+pub(crate) type Admitted<'c> = (MutexGuard<'c, ()>, Reservation);
+
 impl Engine {
     /// Lets a writer in: memtable and journal space, before any lock (4).
-    pub(crate) fn admit<'c>(
-        &self,
-        cell: &'c Cell,
-        bytes: u64,
-    ) -> Result<(MutexGuard<'c, ()>, Reservation)> {
+    pub(crate) fn admit<'c>(&self, cell: &'c Cell, bytes: u64) -> Result<Admitted<'c>> {
         self.check()?;
         self.wake_when_wanted();
         // Without a background nobody would come and make room.
@@ -38,11 +37,7 @@ impl Engine {
     /// Space is waited for without the lock (4), and the lock is waited for
     /// without the space: who has the lock may need all that those behind it
     /// would keep.
-    pub(super) fn enter<'c>(
-        &self,
-        cell: &'c Cell,
-        bytes: u64,
-    ) -> Result<(MutexGuard<'c, ()>, Reservation)> {
+    pub(super) fn enter<'c>(&self, cell: &'c Cell, bytes: u64) -> Result<Admitted<'c>> {
         loop {
             let reservation = self.journal.reserve(bytes)?;
             if let Some(writer) = cell.writer.try_lock() {

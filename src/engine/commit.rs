@@ -11,48 +11,20 @@ use super::Engine;
 use super::cell::{Cell, Life, State};
 use super::draft::Draft;
 use super::memtable::CELL_BYTES;
+use super::outcome::{Membership, Outcome, Says, Turn};
 use super::owners::Groups;
 use super::registry::Resident;
 use super::removal::{InOrder, Locked};
 use crate::error::{Error, Result};
-use crate::format::effect::{Effect, Payload};
+use crate::format::effect::Payload;
 use crate::format::identity::{Generation, Sequence, Timestamp};
 use crate::format::journal_frame::frame_bytes;
-use crate::format::record::SessionRecord;
 use crate::journal::Reservation;
+use crate::limits::MAX_OWNER_BYTES;
 use crate::session_id::SessionDigest;
 
-/// What becomes of a session's ID with a commit.
-#[derive(Debug, Clone, Copy)]
-pub(crate) enum Turn<'b> {
-    /// Nothing.
-    Stays,
-    /// The session moves to this one.
-    Cycles(SessionDigest),
-    /// The session is a new one, and takes the place of this one.
-    Replaces(&'b Bound),
-}
-
-/// What a draft makes of its session.
-#[derive(Debug)]
-struct After {
-    /// Whether this is the session's first write.
-    is_born: bool,
-    digest: SessionDigest,
-    record: SessionRecord,
-    /// Whether the journal has to say what the record is.
-    names_record: bool,
-    /// Whether the session is over with it.
-    is_over: bool,
-    /// Whether the owner has one session more.
-    adds_member: bool,
-    /// Whether the owner has this session under another ID.
-    moves_member: bool,
-    /// Whether it says anything at all.
-    says_nothing: bool,
-    /// Whose keys the session had before.
-    buries: Generation,
-}
+/// Bytes of a session's record in the journal, at most.
+const RECORD_BYTES: u64 = MAX_OWNER_BYTES as u64 + 256;
 
 impl Engine {
     /// Writes a draft to the journal and applies it. The caller holds the
@@ -65,14 +37,15 @@ impl Engine {
         reservation: &mut Reservation,
     ) -> Result<Option<Sequence>> {
         draft.check_size()?;
-        let after = self.after(&draft, turn);
+        let after = self.outcome(&draft, turn);
         if after.is_born && (draft.keeps_keys() || after.is_over) {
             return self.keep_in_handle(&draft, after, turn, reservation);
         }
-        if after.says_nothing {
+        if after.says == Says::Nothing {
             return Ok(None);
         }
-        let evicts = after.adds_member && self.options.sessions_per_owner.is_some();
+        let joins = after.membership == Membership::Joins;
+        let evicts = joins && self.options.sessions_per_owner.is_some();
         if evicts || matches!(turn, Turn::Replaces(_)) {
             return self.commit_jointly(draft, after, turn, reservation);
         }
@@ -80,50 +53,12 @@ impl Engine {
         reservation.cover(frame_bytes(payload.len()) as u64)?;
         let epoch = self.freeze.read();
         let mut state = draft.cell.state.write();
-        self.check_session(&state, draft.digest, self.now())?;
-        let joins = after.adds_member || after.moves_member;
-        let groups = joins.then(|| self.owners.lock());
+        self.check_session(&state, draft.digest, self.seen())?;
+        let is_other_member = after.membership != Membership::Same;
+        let groups = is_other_member.then(|| self.owners.lock());
         let sequence = self.journal.append(reservation, &payload)?;
         self.apply(draft, after, &mut state, (*epoch, sequence), groups);
         Ok(Some(sequence))
-    }
-
-    /// What a draft makes of its session.
-    fn after(&self, draft: &Draft<'_>, turn: Turn<'_>) -> After {
-        let state = draft.cell.state.read();
-        let is_born = state.life == Life::Unborn;
-        let mut record = state.record.clone();
-        if let Some(owner) = &draft.owner {
-            record.owner.clone_from(owner);
-        }
-        record.expiry = draft.expiry.unwrap_or(record.expiry);
-        let is_other = record.owner != state.record.owner || record.expiry != state.record.expiry;
-        if is_born {
-            record.created = draft.now;
-        }
-        record.last_seen = record.last_seen.max(draft.now);
-        if draft.cleared || is_born && !draft.keeps_keys() {
-            record.generation = self.new_generation();
-        }
-        let digest = match turn {
-            Turn::Cycles(to) => to,
-            Turn::Stays | Turn::Replaces(_) => draft.digest,
-        };
-        let moves = digest != draft.digest;
-        let is_over = self.options.timeouts.is_expired(&record, draft.now);
-        let owns = record.owner.is_some() && !is_over;
-        let is_member = state.owner() == record.owner.as_deref();
-        After {
-            is_born,
-            digest,
-            names_record: is_born || draft.cleared || is_other || moves,
-            is_over,
-            adds_member: owns && !is_member,
-            moves_member: owns && is_member && moves,
-            says_nothing: draft.keeps_keys() && !draft.touched && !is_other && !moves,
-            buries: state.record.generation,
-            record,
-        }
     }
 
     /// Without a first key there is nothing to write yet: what the draft says
@@ -131,7 +66,7 @@ impl Engine {
     fn keep_in_handle(
         &self,
         draft: &Draft<'_>,
-        after: After,
+        after: Outcome,
         turn: Turn<'_>,
         reservation: &mut Reservation,
     ) -> Result<Option<Sequence>> {
@@ -153,7 +88,8 @@ impl Engine {
             return Ok(None);
         };
         let is_old = |state: &State| state.exists() && state.digest == old.digest;
-        let removed = self.remove_all(vec![Arc::clone(&old.cell)], reservation, is_old)?;
+        let cells = vec![Arc::clone(&old.cell)];
+        let removed = self.remove_all(cells, reservation, draft.now, is_old)?;
         Ok(Some(
             removed.map_or(old.cell.last(), |removed| removed.sequence),
         ))
@@ -164,14 +100,12 @@ impl Engine {
     fn commit_jointly(
         &self,
         draft: Draft<'_>,
-        after: After,
+        after: Outcome,
         turn: Turn<'_>,
         reservation: &mut Reservation,
     ) -> Result<Option<Sequence>> {
-        let cap = self
-            .options
-            .sessions_per_owner
-            .filter(|_| after.adds_member);
+        let joins = after.membership == Membership::Joins;
+        let cap = self.options.sessions_per_owner.filter(|_| joins);
         let owner = after.record.owner.clone().filter(|_| cap.is_some());
         loop {
             let watch = owner.as_deref().map(|owner| self.owners.watch(owner));
@@ -183,8 +117,8 @@ impl Engine {
                 cells.push(Arc::clone(&old.cell));
             }
             let cells = InOrder::of(cells);
-            let size = draft.size.saturating_add(cells.removal_bytes());
-            reservation.cover(frame_bytes(usize::try_from(size).unwrap_or(usize::MAX)) as u64)?;
+            let needed = draft.size.saturating_add(RECORD_BYTES);
+            reservation.cover(needed.saturating_add(cells.removal_bytes()))?;
 
             let epoch = self.freeze.read();
             let mut others = cells.lock();
@@ -194,7 +128,7 @@ impl Engine {
             let Some(mut own) = own.map(|place| others.swap_remove(place)) else {
                 return Err(Error::SessionGone);
             };
-            let now = self.now();
+            let now = self.seen();
             self.check_session(&own.state, draft.digest, now)?;
             let mut doomed = self.doomed(others, turn, owner.as_deref().zip(cap), now);
             let until = self.retire_until(now);
@@ -234,7 +168,10 @@ impl Engine {
             rest.retain(|one| {
                 one.state.owner() == Some(owner) && !self.is_expired(&one.state, now)
             });
-            rest.sort_by_key(|one| one.state.record.last_seen);
+            rest.sort_by_key(|one| {
+                let record = &one.state.record;
+                (record.last_seen, record.created, one.state.digest)
+            });
             let keeps = cap.saturating_sub(1);
             rest.truncate(rest.len().saturating_sub(keeps));
             doomed.extend(rest);
@@ -247,7 +184,7 @@ impl Engine {
     fn apply(
         &self,
         draft: Draft<'_>,
-        after: After,
+        after: Outcome,
         state: &mut State,
         at: (u64, Sequence),
         groups: Option<MutexGuard<'_, Groups>>,
@@ -281,7 +218,7 @@ impl Engine {
     }
 
     /// The session leaves its owner and joins the one it has after.
-    fn change_owner(&self, state: &State, after: &After, groups: Option<MutexGuard<'_, Groups>>) {
+    fn change_owner(&self, state: &State, after: &Outcome, groups: Option<MutexGuard<'_, Groups>>) {
         let stays = state.owner() == after.record.owner.as_deref() && state.digest == after.digest;
         if stays {
             return;
@@ -297,47 +234,6 @@ impl Engine {
         if let Some(owner) = &after.record.owner {
             groups.join(owner, after.digest);
         }
-    }
-
-    /// A draft's frame, with the ends of other sessions.
-    fn encode(
-        &self,
-        draft: &Draft<'_>,
-        after: &After,
-        ends: &[[Effect<'_>; 2]],
-    ) -> Result<Vec<u8>> {
-        let mut effects: Vec<Effect<'_>> = ends.iter().flatten().cloned().collect();
-        if after.is_over {
-            let until = self.retire_until(draft.now);
-            let (digest, generation) = (draft.digest, after.buries);
-            effects.push(Effect::RemoveSession { digest, generation });
-            effects.push(Effect::Retire { digest, until });
-            return encode_payload(&Payload::Transaction(effects), 128);
-        }
-        let moves = !after.is_born && after.digest != draft.digest;
-        if after.names_record {
-            effects.push(Effect::PutSession {
-                digest: after.digest,
-                record: after.record.clone(),
-                moved_from: moves.then_some(draft.digest),
-            });
-        }
-        if moves {
-            effects.push(Effect::Retire {
-                digest: draft.digest,
-                until: self.retire_until(draft.now),
-            });
-        }
-        if !draft.overlay.is_empty() || !after.names_record {
-            effects.push(Effect::Change {
-                digest: after.digest,
-                generation: after.record.generation,
-                at: draft.now,
-                changes: draft.overlay.changes(),
-            });
-        }
-        let size = usize::try_from(draft.size).unwrap_or(0);
-        encode_payload(&Payload::Transaction(effects), size)
     }
 
     /// Lists the cell as changed in this epoch and remembers the frame.

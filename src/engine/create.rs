@@ -37,10 +37,18 @@ impl Engine {
         expiry: ExpiryOverride,
         durability: Durability,
     ) -> Result<Arc<Cell>> {
+        self.check()?;
+        let now = self.now();
+        let record = SessionRecord {
+            generation: self.new_generation(),
+            created: now,
+            last_seen: now,
+            expiry,
+            ..SessionRecord::default()
+        };
         loop {
             let cell = match self.registry.obtain(digest) {
                 Resident::Hidden(sequence) => {
-                    self.check()?;
                     self.observe(sequence, durability)?;
                     return Err(Error::SessionGone);
                 }
@@ -48,7 +56,7 @@ impl Engine {
             };
             let (writer, mut reservation) = self.admit(&cell, 0)?;
             let attempt =
-                self.with_index(|| self.attempt(&cell, digest, expiry, &mut reservation))?;
+                self.with_index(|| self.attempt(&cell, digest, &record, &mut reservation))?;
             drop(writer);
             match attempt {
                 Attempt::Created(sequence) => {
@@ -70,17 +78,12 @@ impl Engine {
         &self,
         cell: &Arc<Cell>,
         digest: SessionDigest,
-        expiry: ExpiryOverride,
+        record: &SessionRecord,
         reservation: &mut Reservation,
     ) -> Result<Attempt, Setback> {
-        if let Some(hindrance) = self.hindrance(cell, digest, expiry)? {
+        if let Some(hindrance) = self.hindrance(cell, digest, record)? {
             return Ok(hindrance);
         }
-        let now = self.now();
-        let record = SessionRecord {
-            generation: self.new_generation(),
-            ..new_record(expiry, now)
-        };
         let effect = Effect::PutSession {
             digest,
             record: record.clone(),
@@ -95,7 +98,7 @@ impl Engine {
         let sequence = self.journal.append(reservation, &payload)?;
         self.note_change(&mut state, cell, *epoch, sequence);
         state.life = Life::Live;
-        state.record = record;
+        state.record = record.clone();
         Ok(Attempt::Created(sequence))
     }
 
@@ -105,29 +108,25 @@ impl Engine {
         &self,
         cell: &Arc<Cell>,
         digest: SessionDigest,
-        expiry: ExpiryOverride,
+        record: &SessionRecord,
     ) -> Result<Option<Attempt>, Setback> {
         let mut state = cell.state.write();
         if !self.registry.claim(digest, cell) {
             return Ok(Some(Attempt::Outdated));
         }
-        let now = self.now();
+        let now = record.created;
         if matches!(state.life, Life::Unloaded | Life::Absent) {
             // Also when it was absent before: it may have come and gone since.
             let index = self.index.get()?;
             state.load(index.session(&digest)?)?;
-            let is_refused = self.is_over_at_once(expiry, now) || index.is_retired(digest, now)?;
+            let is_refused =
+                self.options.timeouts.is_expired(record, now) || index.is_retired(digest, now)?;
             if state.life == Life::Absent && is_refused {
                 self.registry.remove(digest, cell);
                 return Ok(Some(Attempt::Refused(Error::SessionGone)));
             }
         }
         Ok(self.refusal(&state, digest, now).map(Attempt::Refused))
-    }
-
-    fn is_over_at_once(&self, expiry: ExpiryOverride, now: Timestamp) -> bool {
-        let record = new_record(expiry, now);
-        self.options.timeouts.is_expired(&record, now)
     }
 
     /// Why a session cannot be made where this one is.
@@ -140,14 +139,5 @@ impl Engine {
             Life::Damaged if state.digest == digest => Some(Error::SessionExists),
             _ => Some(Error::SessionGone),
         }
-    }
-}
-
-fn new_record(expiry: ExpiryOverride, now: Timestamp) -> SessionRecord {
-    SessionRecord {
-        created: now,
-        last_seen: now,
-        expiry,
-        ..SessionRecord::default()
     }
 }

@@ -22,6 +22,10 @@ const CHANGE_BYTES: u64 = 24;
 /// Chunks of keys that are looked at for one that is there.
 const CHUNKS: usize = 4;
 
+/// An owner, or nobody.
+#[derive(Debug)]
+pub(super) struct NewOwner(pub(super) Option<Box<str>>);
+
 /// A transaction under way.
 #[derive(Debug)]
 pub(crate) struct Draft<'e> {
@@ -35,7 +39,7 @@ pub(crate) struct Draft<'e> {
     /// When it began: the one time that it knows.
     pub(super) now: Timestamp,
     /// The owner that it gave the session.
-    pub(super) owner: Option<Option<Box<str>>>,
+    pub(super) owner: Option<NewOwner>,
     /// The expiry that it gave the session.
     pub(super) expiry: Option<ExpiryOverride>,
     /// Whether it says that the session was seen.
@@ -53,8 +57,8 @@ impl<'e> Draft<'e> {
         engine: &'e Engine,
         cell: &'e Arc<Cell>,
         digest: SessionDigest,
+        now: Timestamp,
     ) -> Result<Self> {
-        let now = engine.now();
         engine.check_session(&cell.state.read(), digest, now)?;
         Ok(Self {
             engine,
@@ -78,7 +82,7 @@ impl<'e> Draft<'e> {
 
     /// Gives the session an owner, or none.
     pub(crate) fn set_owner(&mut self, owner: Option<&str>) {
-        self.owner = Some(owner.map(Box::from));
+        self.owner = Some(NewOwner(owner.map(Box::from)));
     }
 
     /// Gives the session an expiry.

@@ -6,12 +6,13 @@ use std::sync::Arc;
 use super::Engine;
 use super::admission::SMALL_FRAME;
 use super::cell::{Cell, Life};
-use super::commit::{Bound, Turn};
+use super::commit::Bound;
 use super::draft::Draft;
 use super::options::Durability;
+use super::outcome::Turn;
 use super::registry::Resident;
 use crate::error::{Error, Result};
-use crate::format::identity::Sequence;
+use crate::format::identity::{Sequence, Timestamp};
 use crate::session_id::SessionDigest;
 
 impl Engine {
@@ -33,7 +34,7 @@ impl Engine {
         self.check()?;
         self.wake_when_wanted();
         let (_writer, mut reservation) = self.enter(&bound.cell, SMALL_FRAME)?;
-        let draft = Draft::new(self, &bound.cell, bound.digest)?;
+        let draft = Draft::new(self, &bound.cell, bound.digest, self.now())?;
         self.commit(draft, Turn::Cycles(to), &mut reservation)
     }
 
@@ -51,8 +52,8 @@ impl Engine {
         self.registry.insert(from, Resident::Hidden(sequence));
     }
 
-    /// Whether a touch of a session is worth a frame.
-    pub(crate) fn wants_touch(&self, bound: &Bound) -> Result<bool> {
+    /// The time, when a touch of a session is worth a frame.
+    pub(crate) fn wants_touch(&self, bound: &Bound) -> Result<Option<Timestamp>> {
         self.check()?;
         let now = self.now();
         let state = bound.cell.state.read();
@@ -60,7 +61,7 @@ impl Engine {
         let wants =
             state.life == Life::Live && self.options.timeouts.wants_touch(&state.record, now);
         drop(state);
-        outcome.map(|()| wants)
+        outcome.map(|()| wants.then_some(now))
     }
 
     /// Makes sure that what an answer depends on is on disk (7), when the
@@ -89,8 +90,8 @@ impl Engine {
 
     /// Whether a handle's session is still there.
     pub(crate) fn check_alive(&self, bound: &Bound) -> Result<()> {
-        let now = self.now();
-        self.check_session(&bound.cell.state.read(), bound.digest, now)
+        let state = bound.cell.state.read();
+        self.check_session(&state, bound.digest, self.seen())
     }
 
     /// Whether anything can be done at all.

@@ -53,7 +53,8 @@ impl Engine {
         durability: Durability,
     ) -> Result<Option<Known>> {
         self.check()?;
-        let known = self.with_index(|| self.know(digest, None))?;
+        let now = self.now();
+        let known = self.with_index(|| self.know(digest, None, now))?;
         self.observe_all(durability)?;
         Ok(known)
     }
@@ -66,13 +67,14 @@ impl Engine {
     /// The sessions of an owner, the one seen last first.
     pub(crate) fn sessions_of(&self, owner: &str, durability: Durability) -> Result<Vec<Known>> {
         self.check()?;
+        let now = self.now();
         let mut digests = self.owners.members(owner);
         digests.extend(self.with_index(|| Ok(self.index.get()?.owned_by(owner)?))?);
         digests.sort_unstable();
         digests.dedup();
         let mut sessions = Vec::with_capacity(digests.len());
         for digest in digests {
-            let known = self.with_index(|| self.know(digest, None))?;
+            let known = self.with_index(|| self.know(digest, None, now))?;
             let is_owned = |known: &Known| known.record.owner.as_deref() == Some(owner);
             sessions.extend(known.filter(is_owned));
         }
@@ -86,13 +88,14 @@ impl Engine {
         &self,
         digest: SessionDigest,
         row: Option<SessionRow>,
+        now: Timestamp,
     ) -> Result<Option<Known>, Setback> {
         match self.registry.look(digest) {
             Some(Resident::Hidden(_)) => return Ok(None),
             Some(Resident::Cell(cell)) => {
                 let state = cell.state.read();
                 if !matches!(state.life, Life::Unloaded | Life::Absent) {
-                    return Ok(self.know_resident(&state, digest));
+                    return Ok(self.know_resident(&state, digest, now));
                 }
             }
             None => {}
@@ -107,22 +110,22 @@ impl Engine {
         let RowContent::Whole { record, .. } = row.content else {
             return Ok(None);
         };
-        Ok(self.there(digest, record))
+        Ok(self.there(digest, record, now))
     }
 
-    fn know_resident(&self, state: &State, digest: SessionDigest) -> Option<Known> {
+    fn know_resident(&self, state: &State, digest: SessionDigest, now: Timestamp) -> Option<Known> {
         if state.life != Life::Live || state.digest != digest {
             return None;
         }
         let mut record = state.record.clone();
         let base = state.live_base();
         (record.keys, record.bytes) = base.map_or((0, 0), |base| (base.keys, base.bytes));
-        self.there(digest, record)
+        self.there(digest, record, now)
     }
 
-    fn there(&self, digest: SessionDigest, record: SessionRecord) -> Option<Known> {
+    fn there(&self, digest: SessionDigest, record: SessionRecord, now: Timestamp) -> Option<Known> {
         let expires_at = self.options.timeouts.expires_at(&record);
-        let is_over = expires_at.is_some_and(|at| self.now() >= at);
+        let is_over = expires_at.is_some_and(|at| now >= at);
         (!is_over).then_some(Known {
             digest,
             record,
@@ -140,6 +143,7 @@ impl Engine {
         if walk.shard >= SHARDS {
             return Ok(None);
         }
+        let now = self.now();
         let mut unpublished = match walk.unpublished.take() {
             Some(unpublished) => unpublished,
             None => self.unpublished(walk.shard),
@@ -150,7 +154,7 @@ impl Engine {
         let is_shard_over = rows.len() < ROWS;
         let mut known = Vec::with_capacity(rows.len());
         let mut take = |digest, row: Option<SessionRow>| {
-            self.with_index(|| self.know(digest, row.clone()))
+            self.with_index(|| self.know(digest, row.clone(), now))
                 .map(|found| known.extend(found))
         };
         for (digest, row) in rows {

@@ -75,7 +75,17 @@ impl Engine {
         durability: Durability,
     ) -> Result<Option<Arc<Cell>>> {
         self.check()?;
-        let now = self.now();
+        self.find_session_at(digest, durability, self.now())
+    }
+
+    /// The same at a time that the operation has read already.
+    pub(super) fn find_session_at(
+        &self,
+        digest: SessionDigest,
+        durability: Durability,
+        now: Timestamp,
+    ) -> Result<Option<Arc<Cell>>> {
+        self.check()?;
         loop {
             let cell = match self.registry.obtain(digest) {
                 Resident::Hidden(sequence) => {

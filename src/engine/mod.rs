@@ -27,6 +27,7 @@ mod memtable;
 mod merge;
 mod open;
 mod options;
+mod outcome;
 mod owners;
 mod publish;
 mod purge;
@@ -53,13 +54,15 @@ use crate::format::identity::{DatabaseId, Generation, Timestamp};
 use crate::journal::Journal;
 use crate::segments::Segments;
 
-pub(crate) use commit::{Bound, Turn};
+pub(crate) use admission::Admitted;
+pub(crate) use commit::Bound;
 pub(crate) use draft::Draft;
 pub(crate) use expiry::Timeouts;
 pub(crate) use iterate::Chunk;
 pub(crate) use list::{Known, SessionWalk};
 pub use options::Durability;
 pub(crate) use options::Options;
+pub(crate) use outcome::Turn;
 pub(crate) use reentrance::Inside;
 pub(crate) use stored::{Held, Stored};
 pub(crate) use verify::Counts;
@@ -107,6 +110,13 @@ impl Engine {
         let now = Timestamp::from(self.options.clock.now());
         let before = self.latest.fetch_max(now.0, Ordering::Relaxed);
         Timestamp(before.max(now.0))
+    }
+
+    /// The latest time that any operation was told. Who checks something
+    /// again asks for this one: it reads no clock, and nobody can have seen a
+    /// session expire at a time behind it.
+    pub(super) fn seen(&self) -> Timestamp {
+        Timestamp(self.latest.load(Ordering::Relaxed))
     }
 
     fn next_unused_generation(&self) -> Generation {

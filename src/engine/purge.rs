@@ -107,7 +107,7 @@ impl Engine {
         let mut reservation = self.journal.reserve(super::admission::SMALL_FRAME)?;
         let now = self.now();
         let is_over = |state: &super::cell::State| self.is_expired(state, now);
-        let removed = self.remove_all(cells, &mut reservation, is_over)?;
+        let removed = self.remove_all(cells, &mut reservation, now, is_over)?;
         Ok(removed.map_or(0, |removed| removed.sessions))
     }
 
@@ -206,13 +206,11 @@ impl Engine {
                 index.move_hint(*digest, row, timeouts.expires_at(record))?;
             }
         }
-        cursor.rows = match rows.last() {
-            Some((last, _)) => Rows::After(Some(*last)),
-            None => {
-                index.note_hints(timeouts.encode())?;
-                Rows::Done
-            }
-        };
+        let last = rows.last().map(|(last, _)| *last);
+        if last.is_none() {
+            index.note_hints(timeouts.encode())?;
+        }
+        cursor.rows = last.map_or(Rows::Done, |last| Rows::After(Some(last)));
         Ok(true)
     }
 }

@@ -20,14 +20,13 @@ use super::registry::Resident;
 use crate::error::Result;
 use crate::format::effect::{Effect, Payload};
 use crate::format::identity::{Sequence, Timestamp};
-use crate::format::journal_frame::frame_bytes;
 use crate::journal::Reservation;
 use crate::session_id::SessionDigest;
 
 /// Bytes of a session's end in a frame, at most: two effects of a digest and
 /// a number each.
 const REMOVAL_BYTES: u64 = 2 * (1 + 16 + 9);
-/// The same of the frame's own.
+/// The same of the frame itself, with its padding.
 const FRAME_BYTES: u64 = 64;
 
 /// Different sessions, in the order in which they are locked.
@@ -92,6 +91,10 @@ impl Engine {
     /// under way in it. Does nothing when it is gone already, or was never
     /// written; one that is expired and not purged is removed.
     pub(crate) fn remove_session(&self, bound: &Bound) -> Result<Option<Sequence>> {
+        self.remove_at(bound, None)
+    }
+
+    fn remove_at(&self, bound: &Bound, now: Option<Timestamp>) -> Result<Option<Sequence>> {
         self.check()?;
         let is_here = |state: &State| state.exists() && state.digest == bound.digest;
         if !is_here(&bound.cell.state.read()) {
@@ -99,7 +102,9 @@ impl Engine {
         }
         self.wake_when_wanted();
         let (_writer, mut reservation) = self.enter(&bound.cell, SMALL_FRAME)?;
-        let removed = self.remove_all(vec![Arc::clone(&bound.cell)], &mut reservation, is_here)?;
+        let cells = vec![Arc::clone(&bound.cell)];
+        let now = now.unwrap_or_else(|| self.now());
+        let removed = self.remove_all(cells, &mut reservation, now, is_here)?;
         Ok(removed.map(|removed| removed.sequence))
     }
 
@@ -108,17 +113,18 @@ impl Engine {
         &self,
         cells: Vec<Arc<Cell>>,
         reservation: &mut Reservation,
+        now: Timestamp,
         condemned: impl Fn(&State) -> bool,
     ) -> Result<Option<Removed>> {
         let cells = InOrder::of(cells);
-        reservation.cover(bytes_of_frame(&cells))?;
+        reservation.cover(cells.removal_bytes())?;
         let epoch = self.freeze.read();
         let mut doomed = cells.lock();
         doomed.retain(|one| condemned(&one.state));
         if doomed.is_empty() {
             return Ok(None);
         }
-        let until = self.retire_until(self.now());
+        let until = self.retire_until(now);
         let payload = encode_ends(&doomed, until)?;
         let sequence = self.journal.append(reservation, &payload)?;
         for one in &mut doomed {
@@ -149,13 +155,15 @@ impl Engine {
 
     /// Removes the session of a digest; whether there was one.
     pub(crate) fn revoke(&self, digest: SessionDigest, durability: Durability) -> Result<bool> {
-        let Some(cell) = self.find_session(digest, durability)? else {
+        let now = self.now();
+        let Some(cell) = self.find_session_at(digest, durability, now)? else {
             return Ok(false);
         };
-        let removed = self.remove_session(&Bound {
+        let bound = Bound {
             digest,
             cell: Arc::clone(&cell),
-        })?;
+        };
+        let removed = self.remove_at(&bound, Some(now))?;
         match removed {
             Some(sequence) => self.settle(sequence, durability)?,
             None => self.observe(cell.last(), durability)?,
@@ -184,7 +192,7 @@ impl Engine {
             let is_all = cells.len() <= in_one_frame;
             cells.truncate(in_one_frame);
             let cells = InOrder::of(cells);
-            let mut reservation = self.journal.reserve(bytes_of_frame(&cells))?;
+            let mut reservation = self.journal.reserve(cells.removal_bytes())?;
 
             let epoch = self.freeze.read();
             let mut doomed = cells.lock();
@@ -247,11 +255,6 @@ impl Engine {
         }
         Ok(cells)
     }
-}
-
-fn bytes_of_frame(cells: &InOrder) -> u64 {
-    let payload = usize::try_from(cells.removal_bytes()).unwrap_or(usize::MAX);
-    frame_bytes(payload) as u64
 }
 
 fn encode_ends(doomed: &[Locked<'_>], until: Timestamp) -> Result<Vec<u8>> {

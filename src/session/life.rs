@@ -5,6 +5,7 @@ use std::time::SystemTime;
 use super::Session;
 use super::expiry::Expiry;
 use super::stored::check_owner;
+use crate::engine::Turn;
 use crate::error::Result;
 
 impl Session {
@@ -32,13 +33,15 @@ impl Session {
     ///
     /// `SessionGone`, `StorageFull`.
     pub fn touch(&self) -> Result<()> {
-        if self.engine().wants_touch(&self.bound)? {
-            return self.write(0, |tx| {
-                tx.touch();
-                Ok(())
-            });
-        }
-        self.observe()
+        let Some(now) = self.engine().wants_touch(&self.bound)? else {
+            return self.observe();
+        };
+        let admitted = self.admit(0)?;
+        let touched = self.attempt(admitted, &self.bound, Turn::Stays, Some(now), |tx| {
+            tx.touch();
+            Ok(())
+        });
+        self.conclude(touched)
     }
 
     /// Gives the session an expiry of its own, or the database's again. One

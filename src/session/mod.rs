@@ -17,9 +17,9 @@ mod whole;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use crate::database::{Committed, Database};
-use crate::engine::{Bound, Chunk, Draft, Engine, Held, Inside, SessionCell, Turn};
+use crate::engine::{Admitted, Bound, Chunk, Draft, Engine, Held, Inside, SessionCell, Turn};
 use crate::error::{Error, Result};
-use crate::format::identity::Sequence;
+use crate::format::identity::{Sequence, Timestamp};
 use crate::format::record::SessionRecord;
 use crate::session_id::SessionId;
 
@@ -120,6 +120,12 @@ impl Session {
         self.database.engine()
     }
 
+    /// Waits for this session to be free for a write; a session that takes its
+    /// place is known to nobody yet.
+    fn admit(&self, bytes: usize) -> Result<Admitted<'_>> {
+        self.engine().admit(&self.bound.cell, bytes as u64)
+    }
+
     /// Runs all operations of `work` as one transaction and returns what it
     /// returned, once that is as durable as the handle promises.
     fn write<T, E: From<Error>>(
@@ -127,26 +133,27 @@ impl Session {
         bytes: usize,
         work: impl FnOnce(&mut Transaction<'_>) -> Result<T, E>,
     ) -> Result<T, E> {
-        self.conclude(self.attempt(&self.bound, Turn::Stays, bytes, work))
+        let admitted = self.admit(bytes)?;
+        self.conclude(self.attempt(admitted, &self.bound, Turn::Stays, None, work))
     }
 
     /// Runs `work` on a session, and commits it with what becomes of the
-    /// session's ID.
+    /// session's ID. `now` is the time where the operation has read it already.
     fn attempt<T, E: From<Error>>(
         &self,
+        (_writer, mut reservation): Admitted<'_>,
         bound: &Bound,
         turn: Turn<'_>,
-        bytes: usize,
+        now: Option<Timestamp>,
         work: impl FnOnce(&mut Transaction<'_>) -> Result<T, E>,
     ) -> Result<(T, Option<Sequence>), E> {
         let engine = self.engine();
-        // A session that takes another one's place is known to nobody yet.
-        let (_writer, mut reservation) = engine.admit(&self.bound.cell, bytes as u64)?;
         // Also for our own operations: a value's `Serialize` and
         // `Deserialize` are the caller's code, and so is what becomes of
         // an error of the commit. Ends before the lock does.
         let _inside = Inside::enter(engine);
-        let draft = Draft::new(engine, &bound.cell, bound.digest)?;
+        let now = now.unwrap_or_else(|| engine.now());
+        let draft = Draft::new(engine, &bound.cell, bound.digest, now)?;
         let mut transaction = Transaction::new(draft);
         let value = work(&mut transaction)?;
         let draft = transaction.into_draft();

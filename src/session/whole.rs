@@ -108,8 +108,9 @@ impl Session {
         work: impl FnOnce(&mut Transaction<'_>) -> Result<()>,
     ) -> Result<SessionId> {
         let id = self.fresh_id()?;
-        let bytes = self.engine().closure_bytes();
-        let outcome = self.attempt(&self.bound, Turn::Cycles(id.digest()), bytes, work);
+        let admitted = self.admit(self.engine().closure_bytes())?;
+        let turn = Turn::Cycles(id.digest());
+        let outcome = self.attempt(admitted, &self.bound, turn, None, work);
         if outcome.is_ok() {
             self.id = id;
             self.bound.digest = id.digest();
@@ -146,9 +147,10 @@ impl Session {
         work: impl FnOnce(&mut Transaction<'_>) -> Result<()>,
     ) -> Result<SessionId> {
         let id = self.fresh_id()?;
-        let bytes = self.engine().closure_bytes();
+        let admitted = self.admit(self.engine().closure_bytes())?;
         let fresh = Engine::unborn(id.digest());
-        let outcome = self.attempt(&fresh, Turn::Replaces(&self.bound), bytes, work);
+        let turn = Turn::Replaces(&self.bound);
+        let outcome = self.attempt(admitted, &fresh, turn, None, work);
         if outcome.is_ok() {
             self.id = id;
             self.bound = fresh;

@@ -1,8 +1,8 @@
 //! The sessions of an owner, and logging them out.
 
-use super::SessionInfo;
-use crate::database::Database;
+use super::Database;
 use crate::error::Result;
+use crate::maintenance::SessionInfo;
 use crate::session::check_owner;
 use crate::session_id::{SessionDigest, SessionId};
 

@@ -2,10 +2,10 @@
 
 use std::collections::VecDeque;
 
-use super::SessionInfo;
-use crate::database::Database;
+use super::Database;
 use crate::engine::SessionWalk;
 use crate::error::Result;
+use crate::maintenance::SessionInfo;
 use crate::session_id::SessionDigest;
 
 /// All sessions, in the order of their digests; made by
