@@ -115,7 +115,7 @@ impl Engine {
     /// The latest time that any operation was told. Who checks something
     /// again asks for this one: it reads no clock, and nobody can have seen a
     /// session expire at a time behind it.
-    pub(super) fn seen(&self) -> Timestamp {
+    pub(crate) fn seen(&self) -> Timestamp {
         Timestamp(self.latest.load(Ordering::Relaxed))
     }
 

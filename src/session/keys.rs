@@ -9,7 +9,7 @@ use super::Session;
 use super::entries::ValueBytes;
 use super::stored::{check_key, check_prefix, encode, encode_bytes};
 use super::transaction::Transaction;
-use crate::engine::Stored;
+use crate::engine::{Stored, Turn};
 use crate::error::{Error, Result};
 
 impl Session {
@@ -219,7 +219,12 @@ impl Session {
     {
         match self.get(key)? {
             Some(found) => Ok(found),
-            None => self.write(0, |tx| tx.get_or_insert_with(key, value)),
+            None => {
+                let now = self.engine().seen();
+                let admitted = self.admit(0)?;
+                let insert = |tx: &mut Transaction<'_>| tx.get_or_insert_with(key, value);
+                self.conclude(self.attempt(admitted, &self.bound, Turn::Stays, Some(now), insert))
+            }
         }
     }
 

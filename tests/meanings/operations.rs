@@ -1,7 +1,11 @@
 //! Every operation of a session and of a transaction, by name, for promises
 //! that hold for all of them.
 
-use sessiondb::{Error, Result, Session, Transaction};
+use std::time::Duration;
+
+use sessiondb::{Error, Expiry, Result, Session, Transaction};
+
+const HOUR: Duration = Duration::from_secs(3600);
 
 /// An operation's name and what it answered.
 pub(crate) type Answer = (&'static str, Result<()>);
@@ -38,6 +42,9 @@ pub(crate) fn reads(session: &Session, key: &str) -> Vec<Answer> {
         ("len", nothing(session.len())),
         ("is_empty", nothing(session.is_empty())),
         ("to_map", nothing(session.to_map::<i64>())),
+        ("expiry", nothing(session.expiry())),
+        ("expires_at", nothing(session.expires_at())),
+        ("owner", nothing(session.owner())),
     ]);
     answers
 }
@@ -47,6 +54,7 @@ pub(crate) fn keyed_writes(session: &Session, key: &str) -> Vec<Answer> {
     vec![
         ("set", session.set(key, &1)),
         ("set_bytes", session.set_bytes(key, b"1")),
+        ("set_with_ttl", session.set_with_ttl(key, &1, HOUR)),
         ("pop", nothing(session.pop::<i64>(key))),
         ("pop_bytes", nothing(session.pop_bytes(key))),
         ("pop_if", nothing(session.pop_if(key, &1))),
@@ -73,6 +81,9 @@ pub(crate) fn writes(session: &Session, key: &str) -> Vec<Answer> {
     answers.extend([
         ("remove_prefix", session.remove_prefix("")),
         ("clear", session.clear()),
+        ("touch", session.touch()),
+        ("set_expiry", session.set_expiry(Expiry::Idle(HOUR))),
+        ("set_owner", session.set_owner(Some("somebody"))),
         ("transaction", session.transaction(|tx| tx.set(key, &1))),
         (
             "try_transaction",
@@ -98,6 +109,7 @@ pub(crate) fn keyed_in_transaction(tx: &mut Transaction<'_>, key: &str) -> Vec<A
         ("contains_key", nothing(tx.contains_key(key))),
         ("set", tx.set(key, &1)),
         ("set_bytes", tx.set_bytes(key, b"1")),
+        ("set_with_ttl", tx.set_with_ttl(key, &1, HOUR)),
         ("pop", nothing(tx.pop::<i64>(key))),
         ("pop_bytes", nothing(tx.pop_bytes(key))),
         ("pop_if", nothing(tx.pop_if(key, &1))),
