@@ -12,7 +12,7 @@ use super::cell::{Cell, Life, State};
 use super::draft::Draft;
 use super::memtable::CELL_BYTES;
 use super::outcome::{Membership, Outcome, Says, Turn};
-use super::owners::Groups;
+use super::owners::{Groups, MEMBER_BYTES};
 use super::registry::Resident;
 use super::removal::{InOrder, Locked};
 use crate::error::{Error, Result};
@@ -233,6 +233,7 @@ impl Engine {
         }
         if let Some(owner) = &after.record.owner {
             groups.join(owner, after.digest);
+            self.memtable.grow(MEMBER_BYTES.saturating_add(owner.len()));
         }
     }
 

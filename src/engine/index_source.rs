@@ -94,7 +94,7 @@ impl IndexSource<'_> {
         if summary.hash != opened.hash {
             return Err(Trouble::new("the index does not match the segments"));
         }
-        if !opened.retired.agree(&summary.retired, now) {
+        if !opened.retired.are_in(&summary.retired) {
             return Err(Trouble::new("retired IDs of the index are missing"));
         }
         if !summary.derived_match {

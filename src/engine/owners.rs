@@ -17,6 +17,9 @@ use parking_lot::{Mutex, MutexGuard};
 
 use crate::session_id::SessionDigest;
 
+/// Memory of a member besides the name of its owner, about.
+pub(super) const MEMBER_BYTES: usize = 128;
+
 #[derive(Debug, Default)]
 struct Group {
     members: HashSet<SessionDigest>,

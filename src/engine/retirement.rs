@@ -16,6 +16,7 @@ use crate::error::Result;
 use crate::format::derived_rows::{key_hash, timed_key};
 use crate::format::identity::Timestamp;
 use crate::format::segment_frame::{Footer, RetiredSum};
+use crate::index::Remembered;
 use crate::session_id::SessionDigest;
 
 /// Into how many steps the time of remembering is divided. The IDs that die
@@ -60,10 +61,11 @@ impl RetiredSums {
         self.0.retain(|until, _| *until > now);
     }
 
-    /// Whether the index holds what it has to at `now`.
-    pub(super) fn agree(&self, index: &BTreeMap<Timestamp, u64>, now: Timestamp) -> bool {
-        let expected = self.0.iter().filter(|(until, _)| **until > now);
-        expected.eq(index.iter())
+    /// Whether the index holds what it has to. It may hold more, where the
+    /// clock went back behind what had passed: that does no harm.
+    pub(super) fn are_in(&self, index: &Remembered) -> bool {
+        let mut expected = self.0.iter().filter(|(until, _)| **until > index.after);
+        expected.all(|(until, hash)| index.sums.get(until) == Some(hash))
     }
 }
 

@@ -108,6 +108,24 @@ impl Index {
         self.remove(&self.expiry, &timed_key(time, digest))
     }
 
+    /// What a crash may leave of a hint that was moved.
+    #[cfg(test)]
+    pub(crate) fn put_hint(&self, time: Timestamp, digest: SessionDigest) -> Outcome<()> {
+        self.insert(&self.expiry, &timed_key(time, digest), Vec::new())
+    }
+
+    /// What a crash may leave of a session that changed its owner.
+    #[cfg(test)]
+    pub(crate) fn put_owner(&self, owner: &str, digest: SessionDigest) -> Outcome<()> {
+        self.insert(&self.owners, &owner_key(owner, digest), Vec::new())
+    }
+
+    /// What a crash may take of a session's owner.
+    #[cfg(test)]
+    pub(crate) fn drop_owner(&self, owner: &str, digest: SessionDigest) -> Outcome<()> {
+        self.remove(&self.owners, &owner_key(owner, digest))
+    }
+
     /// Some of the hints that are due at `now`, those behind `after`.
     pub(crate) fn due_hints(
         &self,

@@ -16,4 +16,5 @@ mod scan;
 
 pub(crate) use files::{mark, matches, remove_others, set_aside};
 pub(crate) use guard::Trouble;
+pub(crate) use retired::Remembered;
 pub(crate) use rows::Index;

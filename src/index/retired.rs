@@ -11,6 +11,15 @@ use crate::session_id::SessionDigest;
 const FIRST: SessionDigest = SessionDigest::from_bytes([0; 16]);
 const LAST: SessionDigest = SessionDigest::from_bytes([0xff; 16]);
 
+/// The retired IDs that the index holds.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub(crate) struct Remembered {
+    /// Those until then may be missing.
+    pub(crate) after: Timestamp,
+    /// The sums of the hashes of the others' rows, by time.
+    pub(crate) sums: BTreeMap<Timestamp, u64>,
+}
+
 impl Index {
     /// Remembers that an ID must not come alive again before a time.
     pub(crate) fn retire(&self, digest: SessionDigest, until: Timestamp) -> Outcome<()> {
@@ -51,19 +60,20 @@ impl Index {
         Ok(Some(until))
     }
 
-    /// The sums of the hashes of all rows, by time, of those that count after
-    /// `now`.
-    pub(crate) fn sum_retired(&self, now: Timestamp) -> Outcome<BTreeMap<Timestamp, u64>> {
+    /// What there is of IDs that count after `now`.
+    pub(crate) fn sum_retired(&self, now: Timestamp) -> Outcome<Remembered> {
+        // The clock may have gone back since.
+        let after = self.forgotten_through()?.max(now);
         let mut sums: BTreeMap<Timestamp, u64> = BTreeMap::new();
-        let mut rows = self.retired.range(timed_key(now, LAST)..).keys();
+        let mut rows = self.retired.range(timed_key(after, LAST)..).keys();
         while let Some(key) = self.guard.run(|| rows.next().transpose())? {
             let (until, _) = split_timed_key(&key).ok_or_else(undecodable)?;
-            if until > now {
+            if until > after {
                 let sum = sums.entry(until).or_default();
                 *sum = sum.wrapping_add(key_hash(&key));
             }
         }
-        Ok(sums)
+        Ok(Remembered { after, sums })
     }
 
     /// Removes some rows whose time has passed; returns how many.
@@ -75,6 +85,9 @@ impl Index {
                 .take(limit)
                 .collect::<sled::Result<Vec<_>>>()
         })?;
+        if !keys.is_empty() {
+            self.set_forgotten_through(self.forgotten_through()?.max(now))?;
+        }
         for key in &keys {
             self.remove(&self.retired, key)?;
         }

@@ -6,7 +6,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use super::guard::{Guard, Outcome, Trouble, protect};
-use crate::format::identity::{Batch, Generation, Location, PageNumber};
+use crate::format::identity::{Batch, Generation, Location, PageNumber, Timestamp};
 use crate::format::record::{PageRow, SessionRow, page_key, split_page_key};
 use crate::session_id::SessionDigest;
 
@@ -14,6 +14,7 @@ use crate::session_id::SessionDigest;
 const OPEN_PATIENCE: Duration = Duration::from_secs(5);
 const WATERMARK: &[u8] = b"watermark";
 const HINTS_ARE_FOR: &[u8] = b"hints are for";
+const FORGOTTEN_THROUGH: &[u8] = b"forgotten through";
 /// Large segments make it rare that unsynced writes fall on synced ones.
 const SEGMENT_BYTES: usize = 4 << 20;
 
@@ -291,6 +292,21 @@ impl Index {
     pub(crate) fn set_watermark(&self, batch: Batch) -> Outcome<()> {
         self.flush()?;
         self.insert(&self.meta, WATERMARK, batch.0.to_le_bytes().to_vec())
+    }
+
+    /// Retired IDs up to this time may be forgotten.
+    pub(super) fn forgotten_through(&self) -> Outcome<Timestamp> {
+        let Some(row) = self.get(&self.meta, FORGOTTEN_THROUGH)? else {
+            return Ok(Timestamp(0));
+        };
+        let time = row.as_ref().try_into().map_err(|_| undecodable())?;
+        Ok(Timestamp(u64::from_le_bytes(time)))
+    }
+
+    /// Says that retired IDs up to a time may be forgotten from now on.
+    pub(super) fn set_forgotten_through(&self, time: Timestamp) -> Outcome<()> {
+        let row = time.0.to_le_bytes().to_vec();
+        self.insert(&self.meta, FORGOTTEN_THROUGH, row)
     }
 
     /// The note that hints are right for some timeouts.

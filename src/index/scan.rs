@@ -1,9 +1,10 @@
 //! Looking at all rows: the check at open, lists, verify.
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{HashMap, HashSet};
 
 use super::derived::DerivedSums;
 use super::guard::{Outcome, Trouble};
+use super::retired::Remembered;
 use super::rows::{Index, undecodable};
 use crate::format::identity::{Generation, Timestamp};
 use crate::format::record::{PageRow, RowContent, SessionRecord, SessionRow, split_page_key};
@@ -20,8 +21,8 @@ pub(crate) struct Summary {
     pub(crate) pages: u64,
     /// Generations with pages that no session and no grave knows.
     pub(crate) orphans: Vec<Generation>,
-    /// Sums of the hashes of the rows of retired IDs, by time.
-    pub(crate) retired: BTreeMap<Timestamp, u64>,
+    /// The retired IDs.
+    pub(crate) retired: Remembered,
     /// Whether the hints and the owners are those that follow from the
     /// sessions.
     pub(crate) derived_match: bool,

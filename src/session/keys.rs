@@ -217,15 +217,13 @@ impl Session {
         T: Serialize + DeserializeOwned,
         F: FnOnce() -> T,
     {
-        match self.get(key)? {
-            Some(found) => Ok(found),
-            None => {
-                let now = self.engine().seen();
-                let admitted = self.admit(0)?;
-                let insert = |tx: &mut Transaction<'_>| tx.get_or_insert_with(key, value);
-                self.conclude(self.attempt(admitted, &self.bound, Turn::Stays, Some(now), insert))
-            }
+        if let Some(found) = self.get(key)? {
+            return Ok(found);
         }
+        let now = Some(self.engine().seen());
+        let admitted = self.admit(0)?;
+        let insert = |tx: &mut Transaction<'_>| tx.get_or_insert_with(key, value);
+        self.conclude(self.attempt(admitted, &self.bound, Turn::Stays, now, insert))
     }
 
     /// Puts what the closure makes of the value, and returns it; `None` is

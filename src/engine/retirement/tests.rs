@@ -1,1 +1,176 @@
+use std::sync::Arc;
+use std::time::Duration;
 
+use crate::engine::testing::rebuild;
+use crate::format::identity::Timestamp;
+use crate::{Clock as _, Database, ManualClock, SessionId, SimulatedDisk};
+
+const DAY: Duration = Duration::from_secs(86_400);
+
+fn open(clock: &Arc<ManualClock>, disk: &SimulatedDisk) -> Database {
+    Database::builder()
+        .background(false)
+        .clock(clock.clone())
+        .retire_ids_for(DAY)
+        .open_on(Arc::new(disk.clone()))
+        .unwrap()
+}
+
+fn scene() -> (Arc<ManualClock>, SimulatedDisk, Database) {
+    let clock = Arc::new(ManualClock::default());
+    let disk = SimulatedDisk::new(1).unwrap();
+    let db = open(&clock, &disk);
+    (clock, disk, db)
+}
+
+fn flushed(db: &Database) -> SessionId {
+    let mut session = db.create_session();
+    session.set("a", &1).unwrap();
+    let id = session.id();
+    session.flush().unwrap();
+    id
+}
+
+fn rows(db: &Database) -> usize {
+    let index = db.engine().index.get().unwrap();
+    index.sum_retired(Timestamp(0)).unwrap().sums.len()
+}
+
+#[test]
+fn an_id_is_remembered_for_the_period_and_hardly_longer() {
+    let (clock, _disk, db) = scene();
+    for step in 0..40 {
+        let died = Timestamp::from(clock.now());
+        let until = db.engine().retire_until(died);
+        assert!(until >= died.plus(DAY), "{step}");
+        assert!(until <= died.plus(DAY + DAY / 8), "{step}");
+        clock.advance(DAY / 32);
+    }
+}
+
+#[test]
+fn ids_that_die_soon_after_each_other_are_forgotten_together() {
+    let (clock, _disk, db) = scene();
+    for _ in 0..64 {
+        flushed(&db);
+        clock.advance(DAY / 64);
+    }
+    db.checkpoint().unwrap();
+    assert!((8..=9).contains(&rows(&db)), "{} times", rows(&db));
+}
+
+#[test]
+fn what_has_passed_is_forgotten_by_the_purge_and_by_the_next_batch() {
+    let (clock, disk, db) = scene();
+    let first = flushed(&db);
+    db.checkpoint().unwrap();
+    assert!(db.is_retired(first).unwrap());
+    clock.advance(DAY * 2);
+    assert!(!db.is_retired(first).unwrap());
+    assert_eq!(rows(&db), 1);
+    db.purge_expired().unwrap();
+    assert_eq!(rows(&db), 0);
+    db.verify().unwrap();
+    let second = flushed(&db);
+    db.checkpoint().unwrap();
+    let listed = db.engine().checkpointer.lock().retired.list().len();
+    assert_eq!(listed, 1, "the first time is in no sum any more");
+    rebuild(db.engine());
+    assert_eq!(rows(&db), 1, "a rebuild does not bring it back");
+    assert!(db.is_retired(second).unwrap());
+    db.close().unwrap();
+    let db = open(&clock, &disk);
+    assert!(!db.is_retired(first).unwrap());
+    assert!(db.is_retired(second).unwrap());
+}
+
+#[test]
+fn an_index_that_has_lost_a_dead_id_is_rebuilt() {
+    let (clock, disk, db) = scene();
+    let id = flushed(&db);
+    db.checkpoint().unwrap();
+    let index = db.engine().index.get().unwrap();
+    let until = *index
+        .sum_retired(Timestamp(0))
+        .unwrap()
+        .sums
+        .keys()
+        .next()
+        .unwrap();
+    index.forget_retired(id.digest(), until).unwrap();
+    index.flush().unwrap();
+    drop(index);
+    assert!(!db.is_retired(id).unwrap());
+    let disk = disk
+        .crash(crate::Crash::KeepAll, crate::IndexFate::Kept)
+        .unwrap();
+    let db = open(&clock, &disk);
+    assert!(db.is_retired(id).unwrap());
+    db.verify().unwrap();
+}
+
+#[test]
+fn what_passes_between_a_stop_and_an_open_is_no_damage() {
+    for clean in [false, true] {
+        let (clock, disk, db) = scene();
+        let id = flushed(&db);
+        db.checkpoint().unwrap();
+        if clean {
+            db.close().unwrap();
+        }
+        clock.advance(DAY * 3);
+        let disk = disk
+            .crash(crate::Crash::KeepAll, crate::IndexFate::Kept)
+            .unwrap();
+        let db = open(&clock, &disk);
+        assert_eq!(db.engine().index.name(), "index-0001", "it is not rebuilt");
+        assert!(!db.is_retired(id).unwrap());
+        db.verify().unwrap();
+    }
+}
+
+#[test]
+fn a_clock_that_goes_back_behind_what_has_passed_is_no_damage() {
+    for clean in [false, true] {
+        for purged in [false, true] {
+            let (clock, disk, db) = scene();
+            flushed(&db);
+            db.checkpoint().unwrap();
+            let start = clock.now();
+            clock.advance(DAY * 2);
+            if purged {
+                db.purge_expired().unwrap();
+            }
+            let late = flushed(&db);
+            db.checkpoint().unwrap();
+            if clean {
+                db.close().unwrap();
+            }
+            clock.set(start);
+            let disk = disk
+                .crash(crate::Crash::KeepAll, crate::IndexFate::Kept)
+                .unwrap();
+            let db = open(&clock, &disk);
+            assert!(db.is_retired(late).unwrap());
+            db.verify().unwrap();
+        }
+    }
+}
+
+#[test]
+fn an_id_that_is_forgotten_may_live_and_die_again() {
+    let (clock, _disk, db) = scene();
+    let id = SessionId::from_bytes([7; 16]);
+    for _ in 0..3 {
+        let mut session = db
+            .create_session_with_id(id, crate::Expiry::Default)
+            .unwrap();
+        assert!(!db.is_retired(id).unwrap());
+        session.destroy().unwrap();
+        db.checkpoint().unwrap();
+        assert!(db.is_retired(id).unwrap());
+        clock.advance(DAY * 2);
+        assert!(!db.is_retired(id).unwrap());
+        db.verify().unwrap();
+    }
+}

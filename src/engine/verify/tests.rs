@@ -103,7 +103,7 @@ fn a_retired_id_that_is_missing_is_found() {
     let index = database.engine().index.get().unwrap();
     let digest = ids[0].digest();
     let now = database.engine().now();
-    let until = *index.sum_retired(now).unwrap().keys().next().unwrap();
+    let until = *index.sum_retired(now).unwrap().sums.keys().next().unwrap();
     index.forget_retired(digest, until).unwrap();
     let outcome = database.verify();
     assert!(
