@@ -7,6 +7,7 @@
     reason = "tests"
 )]
 
+mod devices;
 mod differences;
 mod log_lines;
 mod quickstart;
