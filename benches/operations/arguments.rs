@@ -33,22 +33,8 @@ pub(crate) struct Arguments {
     pub(crate) names: Vec<String>,
 }
 
-/// What the process is for.
-pub(crate) enum Work {
-    Measure(Arguments),
-    /// The child that fills a database and is killed.
-    Fill(PathBuf),
-    /// The child that sees how much memory a flush takes.
-    Memory(PathBuf),
-}
-
-/// Tells the child what it is for.
-pub(crate) const FILL: &str = "--fill-and-wait";
-/// The same for the other one.
-pub(crate) const MEMORY: &str = "--memory-of-a-flush";
-
 impl Arguments {
-    pub(crate) fn parse(words: impl Iterator<Item = String>) -> Outcome<Work> {
+    pub(crate) fn parse(words: impl Iterator<Item = String>) -> Outcome<Self> {
         let mut words = words;
         let mut arguments = Self {
             check: false,
@@ -57,14 +43,14 @@ impl Arguments {
             names: Vec::new(),
         };
         while let Some(word) = words.next() {
-            let mut directory = || words.next().map(PathBuf::from).ok_or("which directory?");
             match word.as_str() {
                 "--check" => arguments.check = true,
                 "--quick" => arguments.length = Length::Quick,
                 "--full" => arguments.length = Length::Full,
-                "--directory" => arguments.directory = Some(directory()?),
-                FILL => return Ok(Work::Fill(directory()?)),
-                MEMORY => return Ok(Work::Memory(directory()?)),
+                "--directory" => {
+                    let directory = words.next().ok_or("which directory?")?;
+                    arguments.directory = Some(directory.into());
+                }
                 // Cargo says so to every bench.
                 "--bench" => {}
                 unknown if unknown.starts_with('-') => {
@@ -73,6 +59,6 @@ impl Arguments {
                 _ => arguments.names.push(word),
             }
         }
-        Ok(Work::Measure(arguments))
+        Ok(arguments)
     }
 }

@@ -14,12 +14,13 @@ use std::time::{Duration, Instant};
 use sessiondb::{Builder, Database, Durability, Session, SessionId};
 
 use crate::Outcome;
-use crate::arguments::MEMORY;
 use crate::machine::{forget_peak, resident};
 use crate::report::{Report, Target};
 use crate::samples::{Rounds, Samples, micros};
 use crate::workplace::Workplace;
 
+/// Tells the child what it is for: to see how much memory a flush takes.
+pub(crate) const MEMORY: &str = "--memory-of-a-flush";
 const LARGE_KEYS: usize = 1_000_000;
 const KEYS_PER_TRANSACTION: usize = 10_000;
 /// Small sessions flushed right before a large one, and again after it.

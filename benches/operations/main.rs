@@ -26,9 +26,10 @@ mod samples;
 mod sustained;
 mod workplace;
 
+use std::path::Path;
 use std::process::ExitCode;
 
-use arguments::{Arguments, Work};
+use arguments::Arguments;
 use machine::Machine;
 use report::Report;
 use workplace::Workplace;
@@ -47,11 +48,14 @@ fn main() -> ExitCode {
 }
 
 fn run() -> Outcome<ExitCode> {
-    let arguments = match Arguments::parse(std::env::args().skip(1))? {
-        Work::Fill(directory) => return reopen::fill(&directory),
-        Work::Memory(directory) => return flush::tell_growth(&directory),
-        Work::Measure(arguments) => arguments,
-    };
+    let words: Vec<String> = std::env::args().skip(1).collect();
+    // A child is told by its first word what it is for.
+    match words.iter().map(String::as_str).collect::<Vec<_>>()[..] {
+        [reopen::FILL, directory] => return reopen::fill(Path::new(directory)),
+        [flush::MEMORY, directory] => return flush::tell_growth(Path::new(directory)),
+        _ => {}
+    }
+    let arguments = Arguments::parse(words.into_iter())?;
     let workplace = Workplace::new(&arguments)?;
     let mut report = Report::new(Machine::look(&workplace)?, arguments.names.clone());
     report.machine.print();

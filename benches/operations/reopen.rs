@@ -11,13 +11,14 @@ use std::time::{Duration, Instant};
 use sessiondb::{Database, Durability, Session};
 
 use crate::Outcome;
-use crate::arguments::FILL;
 use crate::durable::small_value;
 use crate::machine::processor_time;
 use crate::report::{Report, Target};
 use crate::samples::Rounds;
 use crate::workplace::Workplace;
 
+/// Tells the child what it is for.
+pub(crate) const FILL: &str = "--fill-and-wait";
 const SESSIONS: usize = 100_000;
 const KEYS: [&str; 3] = ["user", "cart", "page"];
 /// Sessions that are written to again after the checkpoint: about as many as
