@@ -21,7 +21,7 @@ use crate::error::{Error, Result};
 use crate::format::identity::{Batch, Generation, Location, Timestamp};
 use crate::format::record::{RowContent, SessionRow};
 use crate::format::segment_frame::Footer;
-use crate::index::Trouble;
+use crate::index::{Announcement, Trouble};
 use crate::journal::Position;
 use crate::segments::BatchWriter;
 use crate::session_id::SessionDigest;
@@ -85,6 +85,7 @@ pub(super) struct Freeze {
 struct Plan {
     batch: Batch,
     merged: Vec<Merged>,
+    announced: Announcement,
     index_hash: u64,
     retired: RetiredSums,
 }
@@ -248,6 +249,7 @@ impl Engine {
         let mut plan = Plan {
             batch,
             merged: Vec::with_capacity(freeze.dirty.cells.len()),
+            announced: Announcement::default(),
             index_hash: checkpointer.index_hash,
             retired: checkpointer.retired.clone(),
         };
@@ -262,8 +264,7 @@ impl Engine {
                 (state.frozen.clone(), state.base.clone())
             };
             let Some(frozen) = frozen else { continue };
-            let steps =
-                self.merge_one(writer, batch, &frozen, old.as_ref(), &mut plan.index_hash)?;
+            let steps = self.merge_one(writer, batch, &frozen, old.as_ref(), &mut plan)?;
             plan.merged.push(Merged {
                 cell: Arc::clone(cell),
                 frozen,
@@ -271,6 +272,9 @@ impl Engine {
                 steps,
             });
         }
+        // Neighbours in the index are published one after another.
+        plan.merged.sort_by_key(|merged| merged.frozen.digest);
+        plan.announced.sort();
         for (digest, until) in &freeze.dirty.retired {
             if *until > now {
                 writer.retirement(*digest, *until)?;
@@ -288,14 +292,19 @@ impl Engine {
         batch: Batch,
         frozen: &Frozen,
         old: Option<&Base>,
-        hash: &mut u64,
+        plan: &mut Plan,
     ) -> Result<Vec<Step>, Setback> {
-        let mut hint = None;
+        let mut row = None;
         if let Some(old) = old {
-            let row = self.settled_row(old)?;
-            *hash = hash.wrapping_sub(row.hash(old.digest).map_err(Trouble::new)?);
-            hint = hint_of(&row).filter(|_| old.digest == frozen.digest);
+            let settled = self.settled_row(old)?;
+            let hash = settled.hash(old.digest).map_err(Trouble::new)?;
+            plan.index_hash = plan.index_hash.wrapping_sub(hash);
+            row = Some((old.digest, settled));
         }
+        let hint = row.as_ref().and_then(|(digest, row)| {
+            let hint = hint_of(row)?;
+            (*digest == frozen.digest).then_some(hint)
+        });
         let is_there = matches!(frozen.life, Life::Live | Life::Damaged);
         if !is_there {
             let Some(old) = old else {
@@ -321,7 +330,11 @@ impl Engine {
             }
             merged => merged?,
         };
-        *hash = hash.wrapping_add(base.row_hash);
+        plan.index_hash = plan.index_hash.wrapping_add(base.row_hash);
+        let old = row.as_ref().map(|(digest, row)| (*digest, row));
+        for new in steps.iter().filter_map(Step::row) {
+            plan.announced.add((frozen.digest, new), old);
+        }
         Ok(steps)
     }
 
@@ -348,6 +361,7 @@ impl Engine {
         let batch = plan.batch;
         // First: from here on the registry may forget the dead.
         self.publish_retired(checkpointer, plan, freeze)?;
+        self.announce(checkpointer, plan)?;
         for some in plan.merged.chunks(ROOM_CHECKED_EVERY) {
             self.check_room()?;
             for merged in some {
@@ -380,6 +394,18 @@ impl Engine {
                 .try_for_each(|(digest, until)| index.retire(*digest, *until));
             if let Err(trouble) = published {
                 // A rebuild reads them from the batch.
+                return self.rebuild_index(checkpointer, &trouble);
+            }
+        }
+        Ok(())
+    }
+
+    /// Puts what follows from the sessions' rows before these.
+    fn announce(&self, checkpointer: &mut Checkpointer, plan: &Plan) -> Result<()> {
+        for slice in plan.announced.slices(ROOM_CHECKED_EVERY) {
+            self.check_room()?;
+            if let Err(trouble) = self.index.get()?.announce(slice) {
+                // A rebuild puts all of the batch.
                 return self.rebuild_index(checkpointer, &trouble);
             }
         }

@@ -42,9 +42,12 @@ pub(super) enum Step {
 }
 
 impl Step {
-    /// Whether the session's row is put with it.
-    pub(super) fn names_session(&self) -> bool {
-        matches!(self, Self::Image(..) | Self::Damaged(..))
+    /// The session's row, when it is put with this step.
+    pub(super) fn row(&self) -> Option<&SessionRow> {
+        match self {
+            Self::Image(row, _) | Self::Damaged(row, _) => Some(row),
+            Self::Put(..) | Self::Remove(..) | Self::Gone => None,
+        }
     }
 }
 

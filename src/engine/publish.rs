@@ -35,7 +35,7 @@ impl Engine {
             for step in slice {
                 publish_step(&index, &mut state, merged, step, batch)?;
             }
-            if let Some(step) = slice.iter().find(|step| step.names_session()) {
+            if let Some(step) = slice.iter().find(|step| step.row().is_some()) {
                 self.settle_owner(&state, &merged.frozen, step);
             }
             if count == last {
@@ -104,13 +104,13 @@ pub(super) fn publish_step(
             index.remove_page(generation, lower, *number, batch)?;
         }
         Step::Image(row, base) => {
-            index.put_session(&merged.frozen.digest, row)?;
+            index.put_announced(&merged.frozen.digest, row)?;
             let kept = Some((merged.frozen.digest, generation));
             remove_old(index, merged.old.as_ref(), kept, batch)?;
             state.base = Some((**base).clone());
         }
         Step::Damaged(row, base) => {
-            index.put_session(&merged.frozen.digest, row)?;
+            index.put_announced(&merged.frozen.digest, row)?;
             let kept = Some((merged.frozen.digest, generation));
             remove_old(index, merged.old.as_ref(), kept, batch)?;
             state.base = Some((**base).clone());

@@ -29,10 +29,11 @@ pub(super) struct DerivedSums {
 impl DerivedSums {
     /// Adds the rows that follow from a session's row.
     pub(super) fn add(&mut self, digest: SessionDigest, row: &SessionRow) {
-        if let Some(key) = hint_of(digest, row) {
+        let follows = Follows::of(digest, Some(row));
+        if let Some(key) = follows.hint {
             self.expiry = self.expiry.wrapping_add(key_hash(&key));
         }
-        if let Some(key) = owner_of(digest, row) {
+        if let Some(key) = follows.owner {
             self.owners = self.owners.wrapping_add(key_hash(&key));
         }
     }
@@ -55,7 +56,85 @@ fn owner_of(digest: SessionDigest, row: &SessionRow) -> Option<Vec<u8>> {
     Some(owner_key(owner, digest))
 }
 
+/// The keys of the rows that follow from a session's row.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+struct Follows {
+    hint: Option<[u8; 24]>,
+    owner: Option<Vec<u8>>,
+}
+
+impl Follows {
+    fn of(digest: SessionDigest, row: Option<&SessionRow>) -> Self {
+        Self {
+            hint: row.and_then(|row| hint_of(digest, row)),
+            owner: row.and_then(|row| owner_of(digest, row)),
+        }
+    }
+
+    /// Those of these that are not among others.
+    fn without(&self, others: &Self) -> Self {
+        Self {
+            hint: self.hint.filter(|_| self.hint != others.hint),
+            owner: self.owner.clone().filter(|_| self.owner != others.owner),
+        }
+    }
+}
+
+/// Rows that will follow from session rows that are still to be put. To put
+/// them before, all at once and in their own order, spares the index most of
+/// its work: neighbours lie in one node.
+#[derive(Debug, Default)]
+pub(crate) struct Announcement {
+    hints: Vec<[u8; 24]>,
+    owners: Vec<Vec<u8>>,
+}
+
+impl Announcement {
+    /// One more session row will be put, where `old` was before.
+    pub(crate) fn add(
+        &mut self,
+        (digest, row): (SessionDigest, &SessionRow),
+        old: Option<(SessionDigest, &SessionRow)>,
+    ) {
+        let old = old.map(|(digest, row)| Follows::of(digest, Some(row)));
+        let new = Follows::of(digest, Some(row)).without(&old.unwrap_or_default());
+        self.hints.extend(new.hint);
+        self.owners.extend(new.owner);
+    }
+
+    /// Puts them in order.
+    pub(crate) fn sort(&mut self) {
+        self.hints.sort_unstable();
+        self.owners.sort_unstable();
+    }
+
+    /// Divides them into slices of so many rows.
+    pub(crate) fn slices(&self, rows: usize) -> impl Iterator<Item = AnnouncedSlice<'_>> {
+        let hints = self.hints.chunks(rows).map(AnnouncedSlice::Hints);
+        hints.chain(self.owners.chunks(rows).map(AnnouncedSlice::Owners))
+    }
+}
+
+/// Some rows of an announcement.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum AnnouncedSlice<'a> {
+    Hints(&'a [[u8; 24]]),
+    Owners(&'a [Vec<u8>]),
+}
+
 impl Index {
+    /// Puts what will follow from session rows that come next.
+    pub(crate) fn announce(&self, slice: AnnouncedSlice<'_>) -> Outcome<()> {
+        match slice {
+            AnnouncedSlice::Hints(keys) => keys
+                .iter()
+                .try_for_each(|key| self.insert(&self.expiry, key, Vec::new())),
+            AnnouncedSlice::Owners(keys) => keys
+                .iter()
+                .try_for_each(|key| self.insert(&self.owners, key, Vec::new())),
+        }
+    }
+
     /// Puts a session's row in another one's place, with all that follows.
     pub(super) fn replace_session(
         &self,
@@ -63,15 +142,19 @@ impl Index {
         old: Option<&SessionRow>,
         new: Option<&SessionRow>,
     ) -> Outcome<()> {
-        let hints = [old, new].map(|row| hint_of(*digest, row?));
-        let owners = [old, new].map(|row| owner_of(*digest, row?));
-        let ([old_hint, new_hint], [old_owner, new_owner]) = (hints, owners);
-        if let Some(key) = new_hint.filter(|_| new_hint != old_hint) {
-            self.insert(&self.expiry, &key, Vec::new())?;
-        }
-        if let Some(key) = new_owner.as_ref().filter(|_| new_owner != old_owner) {
-            self.insert(&self.owners, key, Vec::new())?;
-        }
+        let follows = Follows::of(*digest, new);
+        let fresh = follows.without(&Follows::of(*digest, old));
+        self.put_derived(&fresh)?;
+        self.replace_announced(digest, old, new)
+    }
+
+    /// The same where what follows is there already.
+    pub(super) fn replace_announced(
+        &self,
+        digest: &SessionDigest,
+        old: Option<&SessionRow>,
+        new: Option<&SessionRow>,
+    ) -> Outcome<()> {
         match new {
             Some(row) => {
                 let bytes = row.encode().map_err(Trouble::new)?;
@@ -79,11 +162,22 @@ impl Index {
             }
             None => self.remove(&self.sessions, &digest.to_bytes())?,
         }
-        if let Some(key) = old_hint.filter(|_| new_hint != old_hint) {
+        let stale = Follows::of(*digest, old).without(&Follows::of(*digest, new));
+        if let Some(key) = stale.hint {
             self.remove(&self.expiry, &key)?;
         }
-        if let Some(key) = old_owner.as_ref().filter(|_| new_owner != old_owner) {
+        if let Some(key) = &stale.owner {
             self.remove(&self.owners, key)?;
+        }
+        Ok(())
+    }
+
+    fn put_derived(&self, follows: &Follows) -> Outcome<()> {
+        if let Some(key) = &follows.hint {
+            self.insert(&self.expiry, key, Vec::new())?;
+        }
+        if let Some(key) = &follows.owner {
+            self.insert(&self.owners, key, Vec::new())?;
         }
         Ok(())
     }
@@ -193,12 +287,7 @@ impl Index {
             let Some((last, _)) = rows.last() else { break };
             after = Some(*last);
             for (digest, row) in &rows {
-                if let Some(key) = hint_of(*digest, row) {
-                    self.insert(&self.expiry, &key, Vec::new())?;
-                }
-                if let Some(key) = owner_of(*digest, row) {
-                    self.insert(&self.owners, &key, Vec::new())?;
-                }
+                self.put_derived(&Follows::of(*digest, Some(row)))?;
             }
         }
         self.remove_strays(&self.expiry, |key| {
@@ -215,7 +304,7 @@ impl Index {
     fn remove_strays(
         &self,
         tree: &sled::Tree,
-        follows: impl Fn(&[u8]) -> Option<(SessionDigest, Follows)>,
+        follows: impl Fn(&[u8]) -> Option<(SessionDigest, KeyOf)>,
     ) -> Outcome<()> {
         let mut keys = tree.iter().keys();
         while let Some(key) = self.guard.run(|| keys.next().transpose())? {
@@ -234,4 +323,4 @@ impl Index {
 }
 
 /// The key that follows from a session's row.
-type Follows = fn(SessionDigest, &SessionRow) -> Option<Vec<u8>>;
+type KeyOf = fn(SessionDigest, &SessionRow) -> Option<Vec<u8>>;

@@ -14,6 +14,7 @@ mod retired;
 mod rows;
 mod scan;
 
+pub(crate) use derived::Announcement;
 pub(crate) use files::{mark, matches, remove_others, set_aside};
 pub(crate) use guard::Trouble;
 pub(crate) use retired::Remembered;

@@ -110,6 +110,29 @@ impl Index {
         digest: &SessionDigest,
         row: &SessionRow,
     ) -> Outcome<Put<SessionRow>> {
+        self.put_session_by(digest, row, Self::replace_session)
+    }
+
+    /// The same for a row that was announced: what follows from it is there.
+    pub(crate) fn put_announced(
+        &self,
+        digest: &SessionDigest,
+        row: &SessionRow,
+    ) -> Outcome<Put<SessionRow>> {
+        self.put_session_by(digest, row, Self::replace_announced)
+    }
+
+    fn put_session_by(
+        &self,
+        digest: &SessionDigest,
+        row: &SessionRow,
+        replace: impl FnOnce(
+            &Self,
+            &SessionDigest,
+            Option<&SessionRow>,
+            Option<&SessionRow>,
+        ) -> Outcome<()>,
+    ) -> Outcome<Put<SessionRow>> {
         let old = self.session(digest)?;
         if let Some(old) = old
             .as_ref()
@@ -117,7 +140,7 @@ impl Index {
         {
             return Ok(Put::Kept(old.clone()));
         }
-        self.replace_session(digest, old.as_ref(), Some(row))?;
+        replace(self, digest, old.as_ref(), Some(row))?;
         Ok(old.map_or(Put::Inserted, Put::Replaced))
     }
 

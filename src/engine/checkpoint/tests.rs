@@ -65,6 +65,10 @@ impl Scene {
     fn publish_one_by_one(&mut self, moment: &str) {
         let plan = self.commit();
         let index = self.db.engine().index.get().unwrap();
+        let engine = self.db.engine();
+        engine
+            .announce(&mut engine.checkpointer.lock(), &plan)
+            .unwrap();
         self.check(&format!("before publishing {moment}"));
         for merged in &plan.merged {
             for (count, step) in merged.steps.iter().enumerate() {
