@@ -76,6 +76,12 @@ impl IndexSource<'_> {
         if !is_clean {
             self.catch_up(&index, footer)?;
         }
+        // Hints that are written from now on are for other timeouts than the
+        // note says: it would be wrong once it is right again.
+        let noted = index.hints_are_for()?;
+        if noted.is_some_and(|noted| noted != self.circumstances.timeouts.encode()) {
+            index.forget_hints_note()?;
+        }
         Ok(Opened {
             index,
             name: name.to_owned(),

@@ -40,6 +40,8 @@ struct Opening {
     database: DatabaseId,
     segments: Arc<Segments>,
     footer: Option<(Location, Footer)>,
+    /// The time of the opening.
+    now: Timestamp,
 }
 
 impl Engine {
@@ -53,6 +55,7 @@ impl Engine {
             segment_bytes: options.segment_bytes,
         })?;
         let opening = Opening {
+            now: Timestamp::from(options.clock.now()),
             disk,
             options,
             lock,
@@ -107,7 +110,7 @@ impl Opening {
             cache_bytes: self.options.index_cache_bytes(),
             circumstances: Circumstances {
                 timeouts: self.options.timeouts,
-                now: Timestamp::from(self.options.clock.now()),
+                now: self.now,
             },
         }
     }
@@ -203,7 +206,7 @@ impl Opening {
             checkpointer: Mutex::new(checkpointer),
             background: Background::default(),
             next_generation: AtomicU64::new(replayed.next_generation.0),
-            latest: AtomicU64::new(0),
+            latest: AtomicU64::new(self.now.0),
             closed: false.into(),
             lock: Mutex::new(Some(self.lock)),
             disk: self.disk,

@@ -192,6 +192,21 @@ fn timeouts_that_have_changed_are_made_good() {
 }
 
 #[test]
+fn timeouts_that_change_and_change_back_are_made_good() {
+    let mut scene = Scene::new();
+    scene.db.purge_expired().unwrap();
+    let never = builder(&scene.clock).idle_timeout(None);
+    scene.reopen(never);
+    // Written without a hint, while the note still says that all have one.
+    scene.session();
+    scene.db.checkpoint().unwrap();
+    scene.reopen(builder(&scene.clock));
+    scene.db.verify().unwrap();
+    scene.clock.advance(HOUR);
+    assert_eq!(scene.db.purge_expired().unwrap(), 1);
+}
+
+#[test]
 fn a_rebuilt_index_has_the_hints() {
     let scene = Scene::new();
     let session = scene.session();
