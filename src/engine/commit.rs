@@ -196,18 +196,21 @@ impl Engine {
         }
         let (epoch, sequence) = at;
         self.note_change(state, draft.cell, epoch, sequence);
-        self.change_owner(state, &after, groups);
+        let owner = state.owner().map(Box::<str>::from);
+        let from = state.digest;
         if after.is_born {
             state.life = Life::Live;
             state.digest = after.digest;
             let resident = Resident::Cell(Arc::clone(draft.cell));
             self.registry.insert(after.digest, resident);
-        } else if after.digest != state.digest {
-            let from = state.digest;
+        } else if after.digest != from {
             self.move_cell(state, draft.cell, after.digest, sequence);
             let until = self.retire_until(draft.now);
             self.dirty.lock().retired.push((from, until));
         }
+        // Only now: who finds the session by its owner looks it up.
+        let before = owner.as_deref().map(|owner| (owner, from));
+        self.change_owner(before, &after, groups);
         if draft.cleared {
             self.discard_active(state);
         }
@@ -217,22 +220,25 @@ impl Engine {
         self.memtable.change(before, state.active.bytes());
     }
 
-    /// The session leaves its owner and joins the one it has after.
-    fn change_owner(&self, state: &State, after: &Outcome, groups: Option<MutexGuard<'_, Groups>>) {
-        let stays = state.owner() == after.record.owner.as_deref() && state.digest == after.digest;
-        if stays {
-            return;
-        }
-        let before = state.owner();
-        if before.is_none() && after.record.owner.is_none() {
+    /// The session leaves the owner that it had, under its ID then, and joins
+    /// the one that it has.
+    fn change_owner(
+        &self,
+        before: Option<(&str, SessionDigest)>,
+        after: &Outcome,
+        groups: Option<MutexGuard<'_, Groups>>,
+    ) {
+        let owner = after.record.owner.as_deref();
+        let now = owner.map(|owner| (owner, after.digest));
+        if now == before {
             return;
         }
         let mut groups = groups.unwrap_or_else(|| self.owners.lock());
-        if let Some(owner) = before {
-            groups.leave(owner, state.digest);
+        if let Some((owner, digest)) = before {
+            groups.leave(owner, digest);
         }
-        if let Some(owner) = &after.record.owner {
-            groups.join(owner, after.digest);
+        if let Some((owner, digest)) = now {
+            groups.join(owner, digest);
             self.memtable.grow(MEMBER_BYTES.saturating_add(owner.len()));
         }
     }
