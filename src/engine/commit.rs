@@ -196,7 +196,9 @@ impl Engine {
         }
         let (epoch, sequence) = at;
         self.note_change(state, draft.cell, epoch, sequence);
-        let owner = state.owner().map(Box::<str>::from);
+        // The record is replaced below.
+        let owner = state.record.owner.take();
+        let owner = owner.filter(|_| state.life == Life::Live);
         let from = state.digest;
         if after.is_born {
             state.life = Life::Live;
