@@ -262,3 +262,6 @@ fn encode_ends(doomed: &[Locked<'_>], until: Timestamp) -> Result<Vec<u8>> {
     let size = doomed.len().saturating_mul(64).saturating_add(16);
     encode_payload(&Payload::Transaction(ends.collect()), size)
 }
+
+#[cfg(test)]
+mod tests;

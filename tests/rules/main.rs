@@ -1,7 +1,8 @@
 //! The numbered rules of the design, a file each: every rule closes a hole,
 //! and every test here fails when its rule is taken out of the engine.
 //!
-//! Rules 6 and 16 belong to owners and to compaction.
+//! Rule 6 is tested where owners are, in `tests/owners`; 16 belongs to
+//! compaction.
 
 #![expect(
     clippy::unwrap_used,
