@@ -5,4 +5,5 @@ mod errors;
 mod flush;
 mod gone;
 mod one_frame;
+mod races;
 mod unwritten;

@@ -107,6 +107,24 @@ fn destroy_succeeds_and_removes_what_is_left() {
 }
 
 #[test]
+fn after_the_purge_flush_and_destroy_have_nothing_left_to_remove() {
+    for fate in Fate::ALL {
+        let scene = Scene::new();
+        let (first, second) = (scene.written().id(), scene.written().id());
+        let scene = scene.after(fate);
+        let (mut flushed, mut destroyed) = (scene.handle(&first), scene.handle(&second));
+        scene.wait(IDLE);
+        assert_eq!(scene.db.purge_expired().unwrap(), 2, "{fate}");
+        is_gone(flushed.get::<i64>("user"));
+        scene.writes_nothing("what was purged", || {
+            assert_ne!(flushed.flush().unwrap(), first);
+            destroyed.destroy().unwrap();
+        });
+        assert_eq!(scene.db.verify().unwrap().sessions, 0, "{fate}");
+    }
+}
+
+#[test]
 fn a_logout_with_a_message_succeeds() {
     for fate in Fate::ALL {
         let scene = Scene::new();

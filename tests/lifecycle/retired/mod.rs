@@ -1,5 +1,6 @@
 //! IDs that are dead are known to be, for a while.
 
+mod again;
 mod bounded;
 mod deaths;
 mod forgotten;
