@@ -206,10 +206,9 @@ impl Database {
     /// past already; `StorageFull`, `Corrupted`, `Poisoned`, `Closed`,
     /// `Reentrant`, `Io`.
     pub fn create_session_with_id(&self, id: SessionId, expiry: Expiry) -> Result<Session> {
-        let created = self
-            .engine()
-            .create_session(id.digest(), expiry.into(), self.durability);
-        Ok(Session::bound(self.clone(), id, created?))
+        let engine = self.engine();
+        let cell = engine.create_session(id.digest(), expiry.into(), self.durability)?;
+        Ok(Session::created(self.clone(), id, cell))
     }
 
     /// The session with this ID; `None` when it is unknown, was flushed or

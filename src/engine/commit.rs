@@ -44,6 +44,9 @@ impl Engine {
         if after.says == Says::Nothing {
             return Ok(None);
         }
+        if after.is_born {
+            self.check_drawn(after.digest)?;
+        }
         let joins = after.membership == Membership::Joins;
         let evicts = joins && self.options.sessions_per_owner.is_some();
         if evicts || matches!(turn, Turn::Replaces(_)) {
@@ -53,12 +56,27 @@ impl Engine {
         reservation.cover(frame_bytes(payload.len()) as u64)?;
         let epoch = self.freeze.read();
         let mut state = draft.cell.state.write();
-        self.check_session(&state, draft.digest, self.seen())?;
+        self.check_committer(&state, &draft, &after, self.seen())?;
         let is_other_member = after.membership != Membership::Same;
         let groups = is_other_member.then(|| self.owners.lock());
         let sequence = self.journal.append(reservation, &payload)?;
         self.apply(draft, after, &mut state, (*epoch, sequence), groups);
         Ok(Some(sequence))
+    }
+
+    /// Whether the session of a draft is still what it was drawn up for.
+    fn check_committer(
+        &self,
+        state: &State,
+        draft: &Draft<'_>,
+        after: &Outcome,
+        now: Timestamp,
+    ) -> Result<()> {
+        self.check_session(state, draft.digest, now)?;
+        if after.is_born && self.is_taken(after.digest, draft.cell) {
+            return Err(Error::SessionGone);
+        }
+        Ok(())
     }
 
     /// Without a first key there is nothing to write yet: what the draft says
@@ -129,7 +147,7 @@ impl Engine {
                 return Err(Error::SessionGone);
             };
             let now = self.seen();
-            self.check_session(&own.state, draft.digest, now)?;
+            self.check_committer(&own.state, &draft, &after, now)?;
             let mut doomed = self.doomed(others, turn, owner.as_deref().zip(cap), now);
             let until = self.retire_until(now);
             let ends: Vec<_> = doomed.iter().map(|one| one.state.end(until)).collect();

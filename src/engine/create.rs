@@ -5,6 +5,7 @@
 //! into the index to the append.
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 use super::Engine;
 use super::cell::{Cell, Life, State};
@@ -38,6 +39,7 @@ impl Engine {
         durability: Durability,
     ) -> Result<Arc<Cell>> {
         self.check()?;
+        self.ids_are_chosen.store(true, Ordering::Release);
         let now = self.now();
         let record = SessionRecord {
             generation: self.new_generation(),
@@ -127,6 +129,38 @@ impl Engine {
             }
         }
         Ok(self.refusal(&state, digest, now).map(Attempt::Refused))
+    }
+
+    /// Whether a session with a drawn ID, about to be written first, finds the
+    /// ID taken: nobody draws one twice, but one that was drawn may have been
+    /// chosen for another session since.
+    pub(super) fn check_drawn(&self, digest: SessionDigest) -> Result<()> {
+        if !self.ids_are_chosen.load(Ordering::Acquire) {
+            return Ok(());
+        }
+        self.with_index(|| {
+            let row = self.index.get()?.session(&digest)?;
+            Ok(row.map_or(Ok(()), |_| Err(Error::SessionGone)))
+        })?
+    }
+
+    /// The same by the registry alone, under the session's lock.
+    pub(super) fn is_taken(&self, digest: SessionDigest, own: &Arc<Cell>) -> bool {
+        if !self.ids_are_chosen.load(Ordering::Acquire) {
+            return false;
+        }
+        match self.registry.look(digest) {
+            None => false,
+            Some(Resident::Hidden(_)) => true,
+            // Nobody who waits for this session has the lock of that one.
+            Some(Resident::Cell(other)) => {
+                let is_somebody = || {
+                    let life = other.state.read().life;
+                    !matches!(life, Life::Unloaded | Life::Absent)
+                };
+                !Arc::ptr_eq(&other, own) && is_somebody()
+            }
+        }
     }
 
     /// Why a session cannot be made where this one is.

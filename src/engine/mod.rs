@@ -90,6 +90,8 @@ pub(crate) struct Engine {
     next_generation: AtomicU64,
     /// The latest time that was seen: the engine's time never goes back.
     latest: AtomicU64,
+    /// Whether any session was made with an ID of the caller's choice.
+    ids_are_chosen: AtomicBool,
     closed: AtomicBool,
     lock: Mutex<Option<Box<dyn DiskLock>>>,
 }

@@ -207,6 +207,7 @@ impl Opening {
             background: Background::default(),
             next_generation: AtomicU64::new(replayed.next_generation.0),
             latest: AtomicU64::new(self.now.0),
+            ids_are_chosen: false.into(),
             closed: false.into(),
             lock: Mutex::new(Some(self.lock)),
             disk: self.disk,

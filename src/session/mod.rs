@@ -85,6 +85,15 @@ impl Session {
         Self::new(database, id, Bound { digest, cell })
     }
 
+    /// A session that this handle has made: its first frame counts as the
+    /// handle's.
+    pub(crate) fn created(database: Database, id: SessionId, cell: SessionCell) -> Self {
+        let written = cell.last();
+        let session = Self::bound(database, id, cell);
+        session.written.fetch_max(written.0, Ordering::AcqRel);
+        session
+    }
+
     fn new(database: Database, id: SessionId, bound: Bound) -> Self {
         Self {
             database,
