@@ -1,9 +1,11 @@
 //! New sessions with an owner and an expiry against new sessions without.
 //!
 //! Phases of the two kinds take turns in one database. Its default is no
-//! expiry, so that a session without one has none at all. What a phase leaves
-//! in memory is checkpointed before the next one, and not timed; a checkpoint
-//! that comes during a phase is its own.
+//! expiry, so that a session without one has none at all; except for the last
+//! setting, where it is the usual one, and sessions differ by their owner and
+//! by whose expiry they have. What a phase leaves in memory is checkpointed
+//! before the next one, and not timed; a checkpoint that comes during a phase
+//! is its own.
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread::{self, ScopedJoinHandle};
@@ -18,6 +20,8 @@ use crate::workplace::Workplace;
 use crate::{Outcome, small_value};
 
 const IDLE: Duration = Duration::from_secs(1800);
+/// The default of a database.
+const USUAL: Duration = Duration::from_secs(14 * 86_400);
 /// Sessions that an owner gets, about.
 const SESSIONS_PER_OWNER: u64 = 3;
 
@@ -26,30 +30,44 @@ struct Setting {
     name: &'static str,
     writers: usize,
     durability: Durability,
+    /// When a session expires that says nothing of it.
+    idle_timeout: Option<Duration>,
     /// How long a phase is in a run of the usual length.
     phase: Duration,
 }
 
-const SETTINGS: [Setting; 3] = [
+const DEFERRED: Durability = Durability::Deferred {
+    sync_within: Duration::from_millis(100),
+};
+
+const SETTINGS: [Setting; 4] = [
     Setting {
         name: "durable, 1 writer",
         writers: 1,
         durability: Durability::Immediate,
+        idle_timeout: None,
         phase: Duration::from_secs(1),
     },
     Setting {
         name: "durable, 8 writers",
         writers: 8,
         durability: Durability::Immediate,
+        idle_timeout: None,
         phase: Duration::from_millis(1500),
     },
     // Long enough for checkpoints: these writers are as fast as these are.
     Setting {
         name: "deferred, 2 writers",
         writers: 2,
-        durability: Durability::Deferred {
-            sync_within: Duration::from_millis(100),
-        },
+        durability: DEFERRED,
+        idle_timeout: None,
+        phase: Duration::from_secs(4),
+    },
+    Setting {
+        name: "deferred, 2 writers, usual expiry",
+        writers: 2,
+        durability: DEFERRED,
+        idle_timeout: Some(USUAL),
         phase: Duration::from_secs(4),
     },
 ];
@@ -97,7 +115,8 @@ fn measure_one(
     names: [String; 3],
 ) -> Outcome<()> {
     let place = workplace.place("create");
-    let database = Database::builder().idle_timeout(None).open(&place)?;
+    let builder = Database::builder().idle_timeout(setting.idle_timeout);
+    let database = builder.open(&place)?;
     let scene = Scene {
         database: database.with_durability(setting.durability),
         setting,
@@ -109,7 +128,7 @@ fn measure_one(
     let mut ratios = Rounds::default();
     // The rate without is taken before and after each of the others.
     let mut before = scene.phase(false, &mut without)?;
-    for _ in 0..workplace.length.choose(3, 5, 9) {
+    for _ in 0..workplace.length.choose(3, 7, 11) {
         let rate = scene.phase(true, &mut with)?;
         let after = scene.phase(false, &mut without)?;
         ratios.0.push(f64::midpoint(before, after) / rate);

@@ -64,7 +64,9 @@ pub(crate) struct Work {
 pub(crate) fn watch(database: &Database) -> Outcome<Option<Work>> {
     let look = || {
         let stats = database.stats();
-        (stats.batches, stats.journal_live_bytes, stats.segment_bytes)
+        let written = (stats.journal_live_bytes, stats.segment_bytes);
+        // This shrinks while a batch is published.
+        (written, stats.batches, stats.memtable_bytes)
     };
     let start = Instant::now();
     let mut seen = look();
@@ -72,7 +74,8 @@ pub(crate) fn watch(database: &Database) -> Outcome<Option<Work>> {
     loop {
         let now = Instant::now();
         let last = work.map_or(start, |work| work.until);
-        if now.duration_since(last) >= STILL {
+        let (_, _, waiting) = seen;
+        if now.duration_since(last) >= STILL && waiting == 0 {
             return Ok(work);
         }
         if now.duration_since(start) >= PATIENCE {

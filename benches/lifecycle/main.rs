@@ -2,7 +2,7 @@
 //! them, each held against its target.
 //!
 //! ```text
-//! cargo bench --bench lifecycle                     a table
+//! cargo bench --bench lifecycle                     a table, after some ten minutes
 //! cargo bench --bench lifecycle -- --check          and an exit code of 1 on a miss
 //! cargo bench --bench lifecycle -- --quick          with fewer sessions, less exact
 //! cargo bench --bench lifecycle -- --full           more rounds

@@ -201,15 +201,14 @@ fn add(report: &mut Report, rounds: &[Round], expiring: usize) -> Outcome<()> {
     report.add(p99_idle, idle.median(), "us", Target::None, note);
     for (name, kind) in [(hot, 0), (cold, 1)] {
         let of_kind = |kinds: &[Histogram; 2]| kinds.get(kind).map_or(f64::NAN, p99);
+        let share = of_rounds(&|round| {
+            let count = round.during.get(kind).map_or(0, |kind| kind.count);
+            100.0 * to_f64(count) / to_f64(both(&round.during).count)
+        });
         let during = of_rounds(&|round| of_kind(&round.during)).median();
         let idle = of_rounds(&|round| of_kind(&round.idle)).median();
-        report.add(
-            name,
-            during,
-            "us",
-            Target::None,
-            format!("{idle:.0} at idle"),
-        );
+        let note = format!("{idle:.0} at idle; {:.0} % of the reads", share.median());
+        report.add(name, during, "us", Target::None, note);
     }
     let longest_read = of_rounds(&|round| micros(both(&round.during).longest));
     let reads = of_rounds(&|round| to_f64(both(&round.during).count));

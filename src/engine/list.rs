@@ -10,7 +10,7 @@ use super::cell::{Life, State};
 use super::lookup::Setback;
 use super::options::Durability;
 use super::registry::{Resident, SHARDS, last_of, shard_of};
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::format::identity::Timestamp;
 use crate::format::record::{RowContent, SessionRecord, SessionRow};
 use crate::session_id::SessionDigest;
@@ -54,7 +54,7 @@ impl Engine {
     ) -> Result<Option<Known>> {
         self.check()?;
         let now = self.now();
-        let known = self.with_index(|| self.know(digest, None, now))?;
+        let known = self.with_index(|| self.know(digest, now))?;
         self.observe_all(durability)?;
         Ok(known)
     }
@@ -74,7 +74,7 @@ impl Engine {
         digests.dedup();
         let mut sessions = Vec::with_capacity(digests.len());
         for digest in digests {
-            let known = self.with_index(|| self.know(digest, None, now))?;
+            let known = self.with_index(|| self.know(digest, now))?;
             let is_owned = |known: &Known| known.record.owner.as_deref() == Some(owner);
             sessions.extend(known.filter(is_owned));
         }
@@ -83,13 +83,9 @@ impl Engine {
         Ok(sessions)
     }
 
-    /// A session, by its row where memory knows nothing of it.
-    fn know(
-        &self,
-        digest: SessionDigest,
-        row: Option<SessionRow>,
-        now: Timestamp,
-    ) -> Result<Option<Known>, Setback> {
+    /// A session, by its row where memory knows nothing of it. In this order: a
+    /// row that was read before may be of a session that is gone since.
+    fn know(&self, digest: SessionDigest, now: Timestamp) -> Result<Option<Known>, Setback> {
         match self.registry.look(digest) {
             Some(Resident::Hidden(_)) => return Ok(None),
             Some(Resident::Cell(cell)) => {
@@ -100,12 +96,8 @@ impl Engine {
             }
             None => {}
         }
-        let row = match row {
-            Some(row) => row,
-            None => match self.index.get()?.session(&digest)? {
-                Some(row) => row,
-                None => return Ok(None),
-            },
+        let Some(row) = self.index.get()?.session(&digest)? else {
+            return Ok(None);
         };
         let RowContent::Whole { record, .. } = row.content else {
             return Ok(None);
@@ -148,28 +140,30 @@ impl Engine {
             Some(unpublished) => unpublished,
             None => self.unpublished(walk.shard),
         };
-        let rows = self.with_index(|| Ok(self.index.get()?.sessions_after(walk.after, ROWS)?))?;
-        let is_of_shard = |(digest, _): &(SessionDigest, _)| shard_of(*digest) == walk.shard;
-        let rows: Vec<_> = rows.into_iter().take_while(is_of_shard).collect();
-        let is_shard_over = rows.len() < ROWS;
-        let mut known = Vec::with_capacity(rows.len());
-        let mut take = |digest, row: Option<SessionRow>| {
-            self.with_index(|| self.know(digest, row.clone(), now))
-                .map(|found| known.extend(found))
+        let published =
+            self.with_index(|| Ok(self.index.get()?.digests_after(walk.after, ROWS)?))?;
+        let is_of_shard = |digest: &SessionDigest| shard_of(*digest) == walk.shard;
+        let published: Vec<_> = published.into_iter().take_while(is_of_shard).collect();
+        let is_shard_over = published.len() < ROWS;
+        let mut known = Vec::with_capacity(published.len());
+        let mut take = |digest| {
+            let found = self.with_index(|| self.know(digest, now))?;
+            known.extend(found);
+            Ok::<(), Error>(())
         };
-        for (digest, row) in rows {
+        for digest in published {
             while unpublished.front().is_some_and(|other| *other <= digest) {
-                // One that was published meanwhile comes with its row.
+                // One that was published meanwhile comes in its place.
                 if let Some(other) = unpublished.pop_front().filter(|other| *other != digest) {
-                    take(other, None)?;
+                    take(other)?;
                 }
             }
-            take(digest, Some(row))?;
+            take(digest)?;
             walk.after = Some(digest);
         }
         if is_shard_over {
             for other in unpublished.drain(..) {
-                take(other, None)?;
+                take(other)?;
             }
             walk.after = Some(last_of(walk.shard));
             walk.shard += 1;

@@ -90,6 +90,29 @@ impl Index {
         Ok(sums)
     }
 
+    /// Some digests of sessions in order, those behind `after`.
+    pub(crate) fn digests_after(
+        &self,
+        after: Option<SessionDigest>,
+        limit: usize,
+    ) -> Outcome<Vec<SessionDigest>> {
+        use std::ops::Bound;
+        let start = after.map_or(Bound::Unbounded, |digest| {
+            Bound::Excluded(digest.to_bytes())
+        });
+        let keys = self.guard.run(|| {
+            self.sessions
+                .range::<[u8; 16], _>((start, Bound::Unbounded))
+                .keys()
+                .take(limit)
+                .collect::<sled::Result<Vec<_>>>()
+        })?;
+        keys.iter()
+            .map(|key| key.as_ref().try_into().map(SessionDigest::from_bytes))
+            .map(|digest| digest.map_err(|_| undecodable()))
+            .collect()
+    }
+
     /// Some session rows in order, those behind `after`.
     pub(crate) fn sessions_after(
         &self,
