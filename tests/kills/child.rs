@@ -14,7 +14,7 @@ use std::time::Duration;
 
 use sessiondb::{Builder, Database, Error, Session};
 
-use crate::operation::{Operation, SLOTS, key, shared_key, value};
+use crate::operation::{Operation, SLOTS, key, owner, shared_key, value};
 
 /// The variable that names the directory, and makes a child of the process.
 pub(crate) const DIRECTORY: &str = "SESSIONDB_KILLS_CHILD";
@@ -168,9 +168,25 @@ impl Worker {
         }
     }
 
+    /// Logs all sessions of the thread's out and says the tokens of all slots.
+    fn revoke(&mut self) -> Result<String, Error> {
+        self.database.revoke_owner(&owner(self.number))?;
+        for session in &mut self.slots {
+            // From here on it is done, whether the database is closed or not.
+            if let Err(Error::SessionGone) = session.len() {
+                *session = self.database.create_session();
+            }
+        }
+        let tokens = self.slots.iter().map(|session| session.id().to_string());
+        Ok(tokens.collect::<Vec<_>>().join(","))
+    }
+
     /// Does it and says what came of it: a value's stamp and length, a new
     /// token, or nothing.
     fn perform(&mut self, slot: usize, what: Operation, stamp: &str) -> Result<String, Error> {
+        if what == Operation::RevokeOwner {
+            return self.revoke();
+        }
         let session = &mut self.slots[slot];
         let nothing = "-".to_owned();
         match what {
@@ -198,6 +214,12 @@ impl Worker {
                 *session = self.database.create_session();
                 return Ok(session.id().to_string());
             }
+            Operation::Own(number) => session.transaction(|tx| {
+                tx.set(&key(number), &value(stamp, 1))?;
+                tx.set_owner(Some(&owner(self.number)))
+            })?,
+            // Not an operation of one session.
+            Operation::RevokeOwner => {}
             Operation::Cycle => return session.cycle_id().map(|id| id.to_string()),
             Operation::PopShared(number) => {
                 let popped: Option<u32> = self.pool.pop(&shared_key(number))?;

@@ -3,10 +3,10 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use sessiondb::{Database, Session};
+use sessiondb::{Database, Session, SessionId};
 
 use crate::child::THREADS;
-use crate::operation::{Keys, Operation, SLOTS, shared_key};
+use crate::operation::{Keys, OWNER, Operation, SLOTS, owner, shared_key};
 
 /// One session of one thread.
 #[derive(Debug, Clone, Default)]
@@ -15,6 +15,14 @@ struct Slot {
     token: String,
     /// `None` while nothing of it was written.
     keys: Option<Keys>,
+}
+
+impl Slot {
+    /// Whether it was given to its thread.
+    fn is_owned(&self) -> bool {
+        let keys = self.keys.as_ref();
+        keys.is_some_and(|keys| keys.contains_key(OWNER))
+    }
 }
 
 /// What a thread began and did not finish.
@@ -32,8 +40,10 @@ pub(crate) struct Ledger {
     pending: Vec<Option<Pending>>,
     /// Tokens of sessions that were ended.
     dead: Vec<String>,
-    /// Sessions that live under an ID that the child had no time to report.
+    /// Sessions that live under an ID that the child had no time to report,
+    /// and those of them that were given to a thread.
     orphans: u64,
+    owned_orphans: [u64; THREADS],
     pool_token: String,
     /// Keys of the pool that were put there.
     pub(crate) pool: u32,
@@ -161,11 +171,14 @@ impl Ledger {
             }
             _ => {}
         }
+        if operation == Operation::RevokeOwner {
+            return self.note_revoked(thread, &result);
+        }
         let stamp = self.stamp(thread, number);
         let slot = &mut self.slots[slot];
         let old = slot.token.clone();
         let existed = slot.keys.is_some();
-        slot.keys = after(slot.keys.take(), operation, &stamp);
+        slot.keys = after(slot.keys.take(), operation, &stamp, thread);
         if matches!(
             operation,
             Operation::Flush | Operation::Destroy | Operation::Cycle
@@ -177,26 +190,84 @@ impl Ledger {
         }
     }
 
+    /// Takes down that all sessions of a thread's were logged out.
+    fn note_revoked(&mut self, thread: usize, tokens: &str) {
+        self.owned_orphans[thread] = 0;
+        let tokens = tokens.split(',').map(str::to_owned);
+        let slots = self.slots.chunks_mut(SLOTS).nth(thread);
+        for (slot, token) in slots.expect("slots").iter_mut().zip(tokens) {
+            if slot.is_owned() {
+                slot.keys = None;
+                self.dead.push(std::mem::replace(&mut slot.token, token));
+            }
+        }
+    }
+
     fn stamp(&self, thread: usize, number: u64) -> String {
         format!("{} {thread} {number} ", self.round)
     }
 
     /// Compares everything with what is there, and goes on from that.
     pub(crate) fn compare(&mut self, database: &Database, context: &str) {
+        for thread in 0..THREADS {
+            self.compare_revoked(database, thread, context);
+        }
         for slot in 0..self.slots.len() {
             self.compare_slot(database, slot, context);
+        }
+        for thread in 0..THREADS {
+            let (there, owned) = (sessions_of(database, thread), self.owned_by(thread));
+            assert_eq!(there, owned, "sessions of thread {thread}, {context}");
         }
         for token in &self.dead {
             let found = database.open_token(token).expect("a lookup");
             assert!(found.is_none(), "an ended session is alive, {context}");
+            let id: SessionId = token.parse().expect("a token");
+            let is_retired = database.is_retired(id).expect("a lookup");
+            assert!(is_retired, "an ended session's ID is forgotten, {context}");
         }
         self.compare_pool(database, context);
         let living = self.slots.iter().filter(|slot| slot.keys.is_some()).count();
-        let expected = living as u64 + 1 + self.orphans;
+        let orphans = self.orphans + self.owned_orphans.iter().sum::<u64>();
+        let expected = living as u64 + 1 + orphans;
         let verified = database
             .verify()
             .unwrap_or_else(|error| panic!("{error}, {context}"));
         assert_eq!(verified.sessions, expected, "sessions, {context}");
+    }
+
+    /// A thread that was logging all of its sessions out has done so, or not.
+    fn compare_revoked(&mut self, database: &Database, thread: usize, context: &str) {
+        let is_revoke = |pending: &mut Pending| pending.operation == Operation::RevokeOwner;
+        if self.pending[thread].take_if(is_revoke).is_none() {
+            return;
+        }
+        let there = sessions_of(database, thread);
+        let before = self.owned_by(thread);
+        assert!(
+            there == 0 || there == before,
+            "{there} of {before} sessions outlived a logout everywhere, {context}"
+        );
+        if there > 0 {
+            return;
+        }
+        self.owned_orphans[thread] = 0;
+        let slots = self.slots.chunks_mut(SLOTS).nth(thread);
+        for slot in slots
+            .expect("slots")
+            .iter_mut()
+            .filter(|slot| slot.is_owned())
+        {
+            slot.keys = None;
+            self.dead.push(slot.token.clone());
+        }
+    }
+
+    /// Sessions that were given to a thread.
+    fn owned_by(&self, thread: usize) -> u64 {
+        let slots = self.slots.chunks(SLOTS).nth(thread).expect("slots");
+        let owned = slots.iter().filter(|slot| slot.is_owned()).count();
+        owned as u64 + self.owned_orphans[thread]
     }
 
     fn compare_slot(&mut self, database: &Database, number: usize, context: &str) {
@@ -214,7 +285,7 @@ impl Ledger {
             match pending.operation {
                 // Under an ID that was not reported.
                 Operation::Cycle => None,
-                operation => after(slot.keys.clone(), operation, &stamp),
+                operation => after(slot.keys.clone(), operation, &stamp, thread),
             }
         });
         let as_before = found == slot.keys;
@@ -226,7 +297,11 @@ impl Ledger {
         );
         if found.is_none() && slot.keys.is_some() {
             if pending.is_some_and(|pending| pending.operation == Operation::Cycle) {
-                self.orphans += 1;
+                if slot.is_owned() {
+                    self.owned_orphans[thread] += 1;
+                } else {
+                    self.orphans += 1;
+                }
             }
             self.dead.push(slot.token);
         }
@@ -263,28 +338,36 @@ fn first_number(text: &str) -> usize {
 }
 
 /// What an operation makes of a session; `None` is one that does not exist.
-fn after(before: Option<Keys>, operation: Operation, stamp: &str) -> Option<Keys> {
+fn after(before: Option<Keys>, operation: Operation, stamp: &str, thread: usize) -> Option<Keys> {
     match operation {
         Operation::Flush | Operation::Destroy => None,
-        Operation::Set(..) | Operation::Exchange(..) => {
+        Operation::Set(..) | Operation::Exchange(..) | Operation::Own(_) => {
             let mut keys = before.unwrap_or_default();
-            operation.apply(&mut keys, stamp);
+            operation.apply(&mut keys, stamp, thread);
             Some(keys)
         }
         _ => before.map(|mut keys| {
-            operation.apply(&mut keys, stamp);
+            operation.apply(&mut keys, stamp, thread);
             keys
         }),
     }
 }
 
+/// How many sessions the database says a thread owns.
+fn sessions_of(database: &Database, thread: usize) -> u64 {
+    let sessions = database.sessions_of(&owner(thread)).expect("a list");
+    sessions.len() as u64
+}
+
 /// A session's keys, walked and looked up one by one.
 fn contents(session: &Session) -> Keys {
-    let keys: Keys = session.to_map().expect("it can be read");
+    let mut keys: Keys = session.to_map().expect("it can be read");
     for (key, value) in &keys {
         let found: Option<String> = session.get(key).expect("it can be read");
         assert_eq!(found.as_ref(), Some(value), "a walk and a lookup differ");
     }
+    let owner = session.owner().expect("it can be read");
+    keys.extend(owner.map(|owner| (OWNER.to_owned(), owner)));
     keys
 }
 

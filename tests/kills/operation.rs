@@ -4,8 +4,11 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::str::FromStr;
 
-/// The keys of a session and their values.
+/// The keys of a session and their values, and its owner as if it were one.
 pub(crate) type Keys = BTreeMap<String, String>;
+
+/// Where the owner stands among the keys. No key looks like it.
+pub(crate) const OWNER: &str = "";
 
 /// Sessions that one thread uses.
 pub(crate) const SLOTS: usize = 4;
@@ -31,8 +34,18 @@ pub(crate) enum Operation {
     Destroy,
     /// Gives it a new ID.
     Cycle,
+    /// Sets a key and gives the session to the thread, in one transaction.
+    Own(u32),
+    /// Ends all sessions of the thread that were given to it; their slots have
+    /// new ones.
+    RevokeOwner,
     /// Pops a key of the pool that all threads share.
     PopShared(u32),
+}
+
+/// The owner of the sessions that a thread was given.
+pub(crate) fn owner(thread: usize) -> String {
+    format!("thread {thread}")
 }
 
 /// The name of a key.
@@ -66,12 +79,14 @@ impl Operation {
             81..84 => Self::Flush,
             84..86 => Self::Destroy,
             86..90 => Self::Cycle,
+            90..94 => Self::Own(a),
+            94..95 => Self::RevokeOwner,
             _ => Self::PopShared(random.u32(0..pool)),
         }
     }
 
     /// What the operation makes of a session's keys.
-    pub(crate) fn apply(self, keys: &mut Keys, stamp: &str) {
+    pub(crate) fn apply(self, keys: &mut Keys, stamp: &str, thread: usize) {
         match self {
             Self::Set(number, length) => {
                 keys.insert(key(number), value(stamp, length));
@@ -88,8 +103,13 @@ impl Operation {
                 let prefix = digit.to_string();
                 keys.retain(|key, _| !key.starts_with(&prefix));
             }
-            Self::Clear | Self::Flush | Self::Destroy => keys.clear(),
-            Self::Cycle | Self::PopShared(_) => {}
+            Self::Own(number) => {
+                keys.insert(key(number), value(stamp, 1));
+                keys.insert(OWNER.to_owned(), owner(thread));
+            }
+            Self::Clear => keys.retain(|key, _| key == OWNER),
+            Self::Flush | Self::Destroy => keys.clear(),
+            Self::Cycle | Self::RevokeOwner | Self::PopShared(_) => {}
         }
     }
 }
@@ -106,6 +126,8 @@ impl fmt::Display for Operation {
             Self::Flush => write!(formatter, "flush"),
             Self::Destroy => write!(formatter, "destroy"),
             Self::Cycle => write!(formatter, "cycle"),
+            Self::Own(key) => write!(formatter, "own {key}"),
+            Self::RevokeOwner => write!(formatter, "revoke-owner"),
             Self::PopShared(key) => write!(formatter, "pop-shared {key}"),
         }
     }
@@ -128,6 +150,8 @@ impl FromStr for Operation {
             "flush" => Self::Flush,
             "destroy" => Self::Destroy,
             "cycle" => Self::Cycle,
+            "own" => Self::Own(number()?),
+            "revoke-owner" => Self::RevokeOwner,
             "pop-shared" => Self::PopShared(number()?),
             other => panic!("no operation: {other}"),
         })

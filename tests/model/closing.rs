@@ -20,7 +20,10 @@ fn a_close_that_is_cut_off_anywhere_loses_nothing_that_was_promised() {
     for durabilities in [Durabilities::Immediate, Durabilities::Deferred] {
         let topic = format!("close, {durabilities:?}");
         let config = both(durabilities);
-        let work = [Operation::Reopen { cleanly: true }];
+        let work = [Operation::Reopen {
+            cleanly: true,
+            terms: None,
+        }];
         let (taken, _) = at_every_operation(&topic, &config, prepare, &work);
         assert!(taken > 10, "{topic}: only {taken} disk operations");
     }

@@ -8,8 +8,8 @@ use std::time::Instant;
 use crate::model::{Config, Operation, Run, Tally};
 
 /// Operations of a round.
-const OPERATIONS: usize = 120;
-const ROUNDS: u64 = 16;
+const OPERATIONS: usize = 200;
+const ROUNDS: u64 = 24;
 const FIRST_SEED: u64 = 1;
 
 pub(crate) fn number(variable: &str) -> Option<u64> {
@@ -79,5 +79,33 @@ fn random_operations_and_crashes_leave_what_the_model_holds() {
     assert!(
         total.journal_files > 8,
         "the journal never rolled: {total:?}"
+    );
+    check_life(&total);
+}
+
+/// That sessions, keys and IDs have really come to an end, in each way.
+fn check_life(total: &Tally) {
+    let life = total.life;
+    assert!(life.sessions_over > 10, "no session expired: {life:?}");
+    assert!(life.keys_over > 0, "no key expired: {life:?}");
+    assert!(life.purged > 20, "no session was purged: {life:?}");
+    assert!(life.ended_by_expiry > 2, "no expiry was past: {life:?}");
+    assert!(life.set_back > 5, "the clock was never behind: {life:?}");
+    assert!(life.seen_again > 10, "nothing was seen again: {life:?}");
+    assert!(life.evicted > 1, "no owner had too many: {life:?}");
+    assert!(life.revoked > 20, "no session was revoked: {life:?}");
+    assert!(life.owners_revoked > 0, "no owner was revoked: {life:?}");
+    assert!(
+        life.touched > 0 && life.untouched > 10,
+        "no touches: {life:?}"
+    );
+    assert!(life.ended_with_writes > 20, "no logins: {life:?}");
+    assert!(
+        life.chosen > 5 && life.refused > 10,
+        "no IDs were chosen: {life:?}"
+    );
+    assert!(
+        life.retired > 100 && life.forgotten > 50,
+        "no IDs were retired: {life:?}"
     );
 }

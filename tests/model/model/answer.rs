@@ -1,6 +1,6 @@
 //! What the database answers to a step, in the model's words.
 
-use sessiondb::{Entry, Error, Iter, Session, Transaction, ValueBytes};
+use sessiondb::{Entry, Error, Expiry, Iter, Session, Transaction, ValueBytes};
 
 use super::step::{Step, Walk};
 use super::value::{Kind, Value};
@@ -20,7 +20,9 @@ pub(crate) enum Answer {
 pub(crate) enum Failure {
     KeyNotFound,
     SessionGone,
+    SessionExists,
     InvalidKey,
+    InvalidOwner,
     TooLarge,
     Decode,
     /// The closure of a transaction wanted it so.
@@ -40,7 +42,9 @@ impl From<Error> for Failure {
         match error {
             Error::KeyNotFound { .. } => Self::KeyNotFound,
             Error::SessionGone => Self::SessionGone,
+            Error::SessionExists => Self::SessionExists,
             Error::InvalidKey { .. } => Self::InvalidKey,
+            Error::InvalidOwner { .. } => Self::InvalidOwner,
             Error::TooLarge { .. } => Self::TooLarge,
             Error::Decode { .. } => Self::Decode,
             other => Self::Trouble(format!("{other:?}")),
@@ -101,7 +105,7 @@ fn from_json(json: &serde_json::Value) -> Value {
 
 /// Asks a session or a transaction: their functions have the same names.
 macro_rules! ask {
-    ($target:expr, $step:expr) => {
+    ($target:expr, $step:expr, $expire:expr) => {
         match $step {
             Step::Get(key, Kind::Text) => text($target.get(key)),
             Step::Get(key, Kind::Number) => number($target.get(key)),
@@ -111,6 +115,9 @@ macro_rules! ask {
                 answer($target.set_bytes(key, value), |()| Answer::Done)
             }
             Step::Set(key, value) => answer($target.set(key, value), |()| Answer::Done),
+            Step::SetWithTtl(key, value, ttl) => {
+                answer($target.set_with_ttl(key, value, *ttl), |()| Answer::Done)
+            }
             Step::Pop(key, Kind::Text) => text($target.pop(key)),
             Step::Pop(key, Kind::Number) => number($target.pop(key)),
             Step::Pop(key, Kind::Bytes) => bytes($target.pop_bytes(key)),
@@ -151,6 +158,8 @@ macro_rules! ask {
                 let entries = map.into_iter();
                 Answer::Entries(entries.map(|(key, json)| (key, from_json(&json))).collect())
             }),
+            Step::SetOwner(owner) => answer($target.set_owner(owner.as_deref()), |()| Answer::Done),
+            Step::SetExpiry(expiry) => answer($expire($target, *expiry), |()| Answer::Done),
         }
     };
 }
@@ -163,9 +172,13 @@ fn text_of(value: &Value) -> String {
 }
 
 pub(crate) fn ask_session(session: &Session, step: &Step) -> Answer {
-    ask!(session, step)
+    ask!(session, step, Session::set_expiry)
 }
 
 pub(crate) fn ask_transaction(transaction: &mut Transaction<'_>, step: &Step) -> Answer {
-    ask!(transaction, step)
+    let expire = |transaction: &mut Transaction<'_>, expiry: Expiry| {
+        transaction.set_expiry(expiry);
+        Ok(())
+    };
+    ask!(transaction, step, expire)
 }

@@ -1,14 +1,15 @@
-//! Operations on sessions.
+//! Operations on the keys of sessions, through handles.
 
-use std::sync::Arc;
-
-use sessiondb::{Error, SessionId, Transaction};
+use sessiondb::{Error, Transaction};
 
 use super::answer::{Answer, Failure, answer, ask_session, ask_transaction};
-use super::history::Name;
-use super::operation::{Action, Ending, Whose};
-use super::run::{Handle, Life, Run};
-use super::step::{Keys, Step};
+use super::commit::{Changed, Renewed};
+use super::draft::Draft;
+use super::handle::Handle;
+use super::operation::{Action, Renewal};
+use super::run::Run;
+use super::state::Moment;
+use super::step::Step;
 
 /// Why a transaction's closure ends with an error.
 #[derive(Debug)]
@@ -25,6 +26,17 @@ impl From<Error> for Refusal {
     }
 }
 
+/// Where only an error of the database will do: none of the operations in a
+/// closure has this one.
+impl From<Refusal> for Error {
+    fn from(refusal: Refusal) -> Self {
+        match refusal {
+            Refusal::Database(error) => error,
+            Refusal::Chosen | Refusal::Surprise => Self::SessionExists,
+        }
+    }
+}
+
 /// How much a transaction may hold: what certainly fits is never refused.
 #[derive(Debug, Clone, Copy)]
 struct Budget {
@@ -37,120 +49,66 @@ impl Budget {
         let weight = step.weight();
         weight > 0 && self.spent + weight > self.limit / 2
     }
+
+    fn is_tight(self) -> bool {
+        self.spent > self.limit / 2
+    }
 }
 
-/// One step within a transaction and what came of it.
-type Answered = (Step, Answer, Answer);
+/// A transaction's closure, with what the model makes of it.
+struct Closure<'r> {
+    actions: &'r [Action],
+    fails: bool,
+    draft: Draft,
+    stamp: &'r mut u64,
+    budget: Budget,
+    /// The last step, what had to come of it and what came.
+    last: Option<(Step, Answer, Answer)>,
+    /// What was refused for its size takes the whole transaction with it.
+    refused: bool,
+}
 
-/// Does one step of a transaction, to the map only when it succeeds.
-fn one_step(
-    transaction: &mut Transaction<'_>,
-    action: &Action,
-    keys: &mut Keys,
-    stamp: &mut u64,
-    budget: &mut Budget,
-) -> Answered {
-    let mut after = keys.clone();
-    let step = action.resolve(keys, stamp);
-    let mut expected = step.expect(&mut after);
-    let actual = ask_transaction(transaction, &step);
-    if actual == Failure::TooLarge.into() && budget.may_refuse(&step) {
-        expected = actual.clone();
+impl Closure<'_> {
+    fn run(&mut self, transaction: &mut Transaction<'_>) -> Result<(), Refusal> {
+        for action in self.actions {
+            self.step(transaction, action);
+            match &self.last {
+                Some((_, expected, actual)) if expected != actual => return Err(Refusal::Surprise),
+                _ => {}
+            }
+        }
+        if self.fails {
+            Err(Refusal::Chosen)
+        } else {
+            Ok(())
+        }
     }
-    if !matches!(expected, Answer::Failure(_)) {
-        *keys = after;
-        budget.spent += step.weight();
+
+    /// Does one step, to the map only when it succeeds.
+    fn step(&mut self, transaction: &mut Transaction<'_>, action: &Action) {
+        let mut after = self.draft.clone();
+        let step = action.resolve(&self.draft, self.stamp);
+        let mut expected = step.expect(&mut after);
+        let actual = ask_transaction(transaction, &step);
+        if actual == Failure::TooLarge.into() && self.budget.may_refuse(&step) {
+            expected = actual.clone();
+            self.refused = true;
+        }
+        if !matches!(expected, Answer::Failure(_)) {
+            self.draft = after;
+            self.budget.spent += step.weight();
+        }
+        self.last = Some((step, expected, actual));
     }
-    (step, expected, actual)
+
+    /// The step that the database answered otherwise.
+    fn surprise(&self) -> Option<&(Step, Answer, Answer)> {
+        let last = self.last.as_ref();
+        last.filter(|(_, expected, actual)| expected != actual)
+    }
 }
 
 impl Run {
-    pub(crate) fn create(&mut self, slot: usize, deferred: bool) {
-        let immediate = self.config.is_immediate(deferred);
-        let database = self
-            .database()
-            .with_durability(self.config.durability(immediate));
-        let session = database.create_session();
-        let name = self.name(session.id());
-        self.hold(
-            slot,
-            Handle {
-                session,
-                name,
-                life: Life::Unborn,
-                immediate,
-                written: 0,
-            },
-        );
-    }
-
-    fn hold(&mut self, slot: usize, handle: Handle) {
-        if let Some(held) = self.handles.get_mut(slot) {
-            *held = Some(handle);
-        }
-    }
-
-    /// The handle of a slot, out of it; a new one where it is empty.
-    fn take(&mut self, slot: usize) -> Option<Handle> {
-        if self.handles.get(slot)?.is_none() {
-            self.create(slot, slot % 2 == 1);
-        }
-        self.handles.get_mut(slot)?.take()
-    }
-
-    pub(crate) fn open(&mut self, slot: usize, whose: Whose, deferred: bool) {
-        let immediate = self.config.is_immediate(deferred);
-        let database = self
-            .database()
-            .with_durability(self.config.durability(immediate));
-        let living = self.history.now();
-        let name = match whose {
-            Whose::Living(number) => living.keys().nth(number % living.len().max(1)).copied(),
-            Whose::Anybody(number) => (!self.ids.is_empty()).then(|| Name(number % self.ids.len())),
-            Whose::Nobody(_) | Whose::Nonsense => None,
-        };
-        let opened = match (name.and_then(|name| self.ids.get(name.0)), whose) {
-            (Some(id), _) => database.open_token(&id.to_string()),
-            (None, Whose::Nobody(number)) => {
-                let bytes = (u128::from(number) << 17).to_be_bytes();
-                database.open_session(&SessionId::from_bytes(bytes))
-            }
-            (None, _) => database.open_token("no token at all"),
-        };
-        let here = name.filter(|name| self.keys_of(*name).is_some());
-        let (told, session) = match opened {
-            Ok(session) => (Answer::Flag(session.is_some()), session),
-            Err(error) => (error.into(), None),
-        };
-        if !self.agrees(&("open", name), &Answer::Flag(here.is_some()), &told) {
-            return;
-        }
-        if let Some(name) = name.filter(|_| immediate) {
-            self.history.settle_name(name);
-        }
-        if let (Some(session), Some(name)) = (session, here) {
-            self.hold(
-                slot,
-                Handle {
-                    session,
-                    name,
-                    life: Life::Bound,
-                    immediate,
-                    written: 0,
-                },
-            );
-        }
-    }
-
-    /// The keys that a handle sees; `None` when its session is gone.
-    fn seen(&self, handle: &Handle) -> Option<Arc<Keys>> {
-        match handle.life {
-            Life::Unborn => Some(Arc::default()),
-            Life::Bound => self.keys_of(handle.name).map(Arc::clone),
-            Life::Spent => None,
-        }
-    }
-
     fn budget(&self) -> Budget {
         Budget {
             spent: 256,
@@ -158,30 +116,54 @@ impl Run {
         }
     }
 
+    /// The same action about a key of the session that has a deadline.
+    pub(crate) fn about_a_limited_key(&self, slot: usize, which: usize, action: &Action) -> Action {
+        let held = self.handles.get(slot).and_then(Option::as_ref);
+        let session = held.and_then(|handle| self.kept(handle));
+        let keys = session.map(|session| session.keys.iter().collect::<Vec<_>>());
+        let mut keys = keys.unwrap_or_default();
+        keys.retain(|(_, held)| held.deadline.is_some());
+        match keys.get(which % keys.len().max(1)) {
+            Some((key, _)) => action.about(key),
+            None => action.clone(),
+        }
+    }
+
     pub(crate) fn act(&mut self, slot: usize, action: &Action) {
         let Some(mut handle) = self.take(slot) else {
             return;
         };
-        let seen = self.seen(&handle);
-        let mut keys = seen.as_deref().cloned().unwrap_or_default();
-        let step = action.resolve(&keys, &mut self.stamp);
-        let mut expected = step.expect(&mut keys);
-        if seen.is_none() && expected != Failure::InvalidKey.into() {
+        let moment = self.moment();
+        let draft = self.draft(&handle, &moment);
+        let is_gone = draft.is_none();
+        let mut draft = draft.unwrap_or_else(|| Draft::fresh(moment.now));
+        let before = draft.clone();
+        let step = action.resolve(&draft, &mut self.stamp);
+        let mut expected = step.expect(&mut draft);
+        let is_invalid =
+            expected == Failure::InvalidKey.into() || expected == Failure::InvalidOwner.into();
+        // What fails by itself does not try to write.
+        let is_late = !matches!(expected, Answer::Failure(_))
+            && !step.is_read()
+            && handle.comes_too_late(&draft, &moment);
+        if is_late || is_gone && !is_invalid {
             expected = Failure::SessionGone.into();
         }
         let actual = ask_session(&handle.session, &step);
-        let before = seen.unwrap_or_default();
         if actual == Failure::TooLarge.into() && self.budget().may_refuse(&step) {
             expected = actual.clone();
         }
-        if matches!(expected, Answer::Failure(_)) {
-            keys = (*before).clone();
-        }
+        self.notice_the_end_of_things(&handle, &step, &moment);
         let agreed = self.agrees(&(handle.name, &step), &expected, &actual);
-        let changed = keys != *before;
-        if changed {
-            self.write(&mut handle, keys);
-        }
+        let is_effective = match &expected {
+            Answer::Failure(failure) => is_late && *failure == Failure::SessionGone,
+            _ => true,
+        };
+        let changed = if is_effective && !step.is_read() {
+            self.conclude(&mut handle, &draft, Renewed::Stays)
+        } else {
+            Changed::default()
+        };
         if agreed {
             self.acknowledge(&handle, changed, &actual);
             self.spend(&handle, &before, &step, &actual);
@@ -190,150 +172,152 @@ impl Run {
     }
 
     pub(crate) fn transact(&mut self, slot: usize, actions: &[Action], fails: bool) {
+        self.close_over(slot, None, actions, fails);
+    }
+
+    pub(crate) fn end_with(
+        &mut self,
+        slot: usize,
+        renewal: Renewal,
+        actions: &[Action],
+        fails: bool,
+    ) {
+        self.close_over(slot, Some(renewal), actions, fails);
+    }
+
+    fn close_over(
+        &mut self,
+        slot: usize,
+        renewal: Option<Renewal>,
+        actions: &[Action],
+        fails: bool,
+    ) {
         let Some(mut handle) = self.take(slot) else {
             return;
         };
-        let seen = self.seen(&handle);
-        let before = seen.clone().unwrap_or_default();
-        let mut keys = (*before).clone();
-        let mut budget = self.budget();
-        let mut last: Option<Answered> = None;
-        let stamp = &mut self.stamp;
-        // What was refused for its size takes the whole transaction with it.
-        let mut refused = false;
-        let result = handle.session.try_transaction(|tx| {
-            for action in actions {
-                let answered = one_step(tx, action, &mut keys, stamp, &mut budget);
-                let (_, expected, actual) = last.insert(answered);
-                if expected != actual {
-                    return Err(Refusal::Surprise);
-                }
-                refused |= *actual == Failure::TooLarge.into();
-            }
-            if fails { Err(Refusal::Chosen) } else { Ok(()) }
-        });
+        let moment = self.moment();
+        let draft = match renewal {
+            Some(Renewal::Flush) => Some(Draft::fresh(moment.now)),
+            _ => self.draft(&handle, &moment),
+        };
+        let is_gone = draft.is_none();
+        let budget = self.budget();
+        let mut closure = Closure {
+            actions,
+            fails,
+            draft: draft.unwrap_or_else(|| Draft::fresh(moment.now)),
+            stamp: &mut self.stamp,
+            budget,
+            last: None,
+            refused: false,
+        };
+        let session = &mut handle.session;
+        let result = match renewal {
+            None => session.try_transaction(|tx| closure.run(tx)),
+            Some(Renewal::Flush) => renewed(session.flush_with(|tx| Ok(closure.run(tx)?))),
+            Some(Renewal::Cycle) => renewed(session.cycle_id_with(|tx| Ok(closure.run(tx)?))),
+        };
         let actual = match result {
             Ok(()) => Answer::Done,
-            Err(Refusal::Chosen) => Failure::Refused.into(),
-            Err(Refusal::Database(error)) => error.into(),
-            Err(Refusal::Surprise) => {
-                if let Some((step, expected, actual)) = &last {
-                    self.agrees(&("in a transaction", handle.name, step), expected, actual);
-                }
-                self.hold(slot, handle);
-                return;
+            Err(Refusal::Database(Error::SessionExists) | Refusal::Chosen) if fails => {
+                Failure::Refused.into()
             }
+            Err(Refusal::Database(error)) => error.into(),
+            Err(refusal) => Failure::Trouble(format!("{refusal:?}")).into(),
         };
-        let full = budget.spent > budget.limit / 2 && actual == Failure::TooLarge.into();
-        let expected = match (seen.is_some(), fails) {
-            (false, _) => Failure::SessionGone.into(),
-            (true, true) => Failure::Refused.into(),
-            (true, false) if full || refused => Failure::TooLarge.into(),
-            (true, false) => Answer::Done,
+        let (draft, surprise) = (closure.draft.clone(), closure.surprise().cloned());
+        let is_too_large =
+            closure.refused || closure.budget.is_tight() && actual == Failure::TooLarge.into();
+        if let Some((step, expected, actual)) = surprise {
+            self.agrees(
+                &("in a transaction", handle.name, &step),
+                &expected,
+                &actual,
+            );
+            self.hold(slot, handle);
+            return;
+        }
+        // A flush's new session has nothing that waits for it.
+        let is_late = renewal != Some(Renewal::Flush) && handle.comes_too_late(&draft, &moment);
+        let expected = match (is_gone, fails) {
+            (true, _) => Failure::SessionGone.into(),
+            (false, true) => Failure::Refused.into(),
+            (false, false) if is_too_large => Failure::TooLarge.into(),
+            (false, false) if is_late => Failure::SessionGone.into(),
+            (false, false) => Answer::Done,
         };
-        if expected != Answer::Done {
-            keys = (*before).clone();
+        let what = ("a transaction", renewal, handle.name, &handle.life);
+        let agreed = self.agrees(&what, &expected, &actual);
+        let turn = self.turn(&handle, renewal);
+        // One that failed before it had its new ID has done nothing.
+        let is_effective = match expected {
+            Answer::Done => renewal.is_none() || turn != Renewed::Stays,
+            _ => is_late && expected == Failure::SessionGone.into(),
+        };
+        if agreed && renewal.is_some() {
+            let has_moved = turn != Renewed::Stays;
+            assert_eq!(
+                has_moved,
+                expected == Answer::Done,
+                "{}: {renewal:?} and the ID",
+                self.label
+            );
+            self.tally.life.ended_with_writes += u64::from(has_moved && draft.has_written());
         }
-        let agreed = self.agrees(&("a transaction", handle.name, last), &expected, &actual);
-        let changed = keys != *before;
-        if changed {
-            self.write(&mut handle, keys);
-        }
+        let changed = if is_effective {
+            self.conclude(&mut handle, &draft, turn)
+        } else {
+            Changed::default()
+        };
         if agreed {
             self.acknowledge(&handle, changed, &actual);
         }
         self.hold(slot, handle);
     }
 
-    /// The session of a handle has these keys now, or will after a crash.
-    fn write(&mut self, handle: &mut Handle, keys: Keys) {
-        let mut sessions = self.history.now().clone();
-        sessions.insert(handle.name, Arc::new(keys));
-        self.push(sessions, &[handle.name]);
-        handle.life = Life::Bound;
-        handle.written = self.history.position();
+    /// What has become of a handle's ID.
+    pub(crate) fn turn(&mut self, handle: &Handle, renewal: Option<Renewal>) -> Renewed {
+        let id = handle.session.id();
+        if self.ids.get(handle.name.0) == Some(&id) {
+            return Renewed::Stays;
+        }
+        let name = self.name(id);
+        match renewal {
+            Some(Renewal::Flush) => Renewed::Replaces(name),
+            _ => Renewed::Cycles(name),
+        }
     }
 
-    /// What an immediate handle has answered is on disk, and so is what the
-    /// answer depends on.
-    fn acknowledge(&mut self, handle: &Handle, changed: bool, answer: &Answer) {
-        let independent = [Failure::InvalidKey.into(), Failure::TooLarge.into()];
-        if !handle.immediate || handle.life != Life::Bound || independent.contains(answer) {
+    /// Counts answers that are as they are because a time is over.
+    fn notice_the_end_of_things(&mut self, handle: &Handle, step: &Step, moment: &Moment) {
+        let Some(session) = self.kept(handle) else {
+            return;
+        };
+        if !moment.sees(session) {
+            self.tally.life.sessions_over += 1;
             return;
         }
-        if changed {
-            self.history.settle_all();
-        } else {
-            self.history.settle_name(handle.name);
-        }
+        let concerns = |key: &String| match step {
+            Step::RemovePrefix(prefix) => key.starts_with(prefix),
+            Step::Walk(_) => true,
+            _ => step.key() == Some(key),
+        };
+        let mut keys = session.keys.iter();
+        let is_over = keys.any(|(key, held)| concerns(key) && held.is_over(moment.now));
+        self.tally.life.keys_over += u64::from(is_over);
     }
 
     /// Notes what was handed out for good.
-    fn spend(&mut self, handle: &Handle, before: &Keys, step: &Step, answer: &Answer) {
+    fn spend(&mut self, handle: &Handle, before: &Draft, step: &Step, answer: &Answer) {
         let popped = match (step, answer) {
             (Step::Pop(key, _), Answer::Value(Some(_)))
-            | (Step::PopIf(key, _), Answer::Flag(true)) => before.get(key),
+            | (Step::PopIf(key, _), Answer::Flag(true)) => before.value(key),
             _ => None,
         };
         if let Some(value) = popped.filter(|value| handle.immediate && value.is_unique()) {
             let first = self.spent.insert(value.mark());
             assert!(first, "{}: {value:?} was popped twice", self.label);
         }
-    }
-
-    pub(crate) fn end(&mut self, slot: usize, ending: Ending) {
-        let Some(mut handle) = self.take(slot) else {
-            return;
-        };
-        let old = handle.name;
-        let keys = self.seen(&handle).filter(|_| handle.life == Life::Bound);
-        let gone = handle.life != Life::Unborn && keys.is_none();
-        let result = match ending {
-            Ending::Flush => handle.session.flush().map(drop),
-            Ending::Cycle => handle.session.cycle_id().map(drop),
-            Ending::Destroy => handle.session.destroy(),
-        };
-        let expected = if gone && ending == Ending::Cycle {
-            Failure::SessionGone.into()
-        } else {
-            Answer::Done
-        };
-        let actual = answer(result, |()| Answer::Done);
-        let agreed = self.agrees(&(ending, old, handle.life), &expected, &actual);
-        let id = handle.session.id();
-        if self.ids.get(old.0) != Some(&id) {
-            handle.name = self.name(id);
-        }
-        let renewed = handle.name != old;
-        if agreed && expected == Answer::Done {
-            let wanted = ending != Ending::Destroy;
-            assert_eq!(renewed, wanted, "{}: {ending:?} and the ID", self.label);
-        }
-        // A cycle that failed before it had its new ID has done nothing.
-        let effective = ending != Ending::Cycle || renewed;
-        if let Some(keys) = keys.filter(|_| effective) {
-            let mut sessions = self.history.now().clone();
-            sessions.remove(&old);
-            if ending == Ending::Cycle {
-                sessions.insert(handle.name, keys);
-            }
-            self.push(sessions, &[old, handle.name]);
-            handle.written = self.history.position();
-            if agreed && handle.immediate {
-                self.history.settle_all();
-                self.buried.insert(old);
-            }
-        } else if agreed && handle.immediate && handle.life == Life::Bound {
-            self.history.settle_name(old);
-        }
-        if agreed && expected == Answer::Done {
-            handle.life = match (ending, handle.life) {
-                (Ending::Flush, _) => Life::Unborn,
-                (Ending::Cycle, life) => life,
-                (Ending::Destroy, _) => Life::Spent,
-            };
-        }
-        self.hold(slot, handle);
     }
 
     pub(crate) fn commit(&mut self, slot: Option<usize>) {
@@ -347,4 +331,9 @@ impl Run {
             self.history.settle(position);
         }
     }
+}
+
+/// As of a transaction that gives no new ID.
+fn renewed<T>(result: Result<T, Error>) -> Result<(), Refusal> {
+    result.map(drop).map_err(Refusal::Database)
 }

@@ -1,99 +1,39 @@
 //! Drawing operations from a source of choices.
 
+use std::time::Duration;
+
 use sessiondb::{Crash, IndexFate};
 
-use super::operation::{Accident, Action, Blow, Ending, Guess, Operation, Recipe, Whose};
+use super::lease::Wish;
+use super::operation::{
+    Accident, Action, Blow, Edge, Ending, Guess, Operation, Owner, Recipe, Renewal, Turn, Whose,
+};
+use super::source::Source;
 use super::step::Walk;
+use super::terms::Terms;
 use super::value::Kind;
 
 /// Handles that can be held at a time.
 pub(crate) const SLOTS: u32 = 6;
 
-/// Where choices come from.
-pub(crate) trait Source {
-    /// A number under `limit`, which is not 0.
-    fn below(&mut self, limit: u32) -> u32;
-
-    fn one_in(&mut self, count: u32) -> bool {
-        self.below(count) == 0
-    }
-
-    fn index(&mut self, limit: u32) -> usize {
-        self.below(limit) as usize
-    }
-}
-
-impl Source for fastrand::Rng {
-    fn below(&mut self, limit: u32) -> u32 {
-        self.u32(..limit.max(1))
-    }
-}
-
-/// The bytes of a fuzzer, two for each choice; zeros once they are spent.
-#[derive(Debug)]
-pub(crate) struct Bytes<'b>(pub(crate) &'b [u8]);
-
-impl Bytes<'_> {
-    pub(crate) fn is_spent(&self) -> bool {
-        self.0.is_empty()
-    }
-}
-
-impl Source for Bytes<'_> {
-    fn below(&mut self, limit: u32) -> u32 {
-        let mut number = 0;
-        for _ in 0..2 {
-            if let Some((first, rest)) = self.0.split_first() {
-                number = number << 8 | u32::from(*first);
-                self.0 = rest;
-            }
-        }
-        number % limit.max(1)
-    }
-}
-
 impl Operation {
     pub(crate) fn draw(source: &mut impl Source) -> Self {
-        let slot = source.index(SLOTS);
-        match source.below(200) {
-            0..=8 => Self::Create {
-                slot,
-                deferred: source.one_in(2),
-            },
-            9..=25 => Self::Open {
-                slot,
-                whose: whose(source),
-                deferred: source.one_in(2),
-            },
-            26..=129 => Self::Act {
-                slot,
-                action: Action::draw(source),
-            },
-            130..=145 => Self::Transaction {
-                slot,
-                actions: (0..=source.below(6))
-                    .map(|_| Action::draw(source))
-                    .collect(),
-                fails: source.one_in(5),
-            },
-            146..=151 => fill(slot, source),
-            152..=165 => Self::End {
-                slot,
-                ending: match source.below(7) {
-                    0..=2 => Ending::Flush,
-                    3..=5 => Ending::Cycle,
-                    _ => Ending::Destroy,
-                },
-            },
-            166..=172 => Self::Commit {
-                slot: source.one_in(2).then_some(slot),
-            },
-            173..=184 => Self::Checkpoint,
-            185..=186 => Self::Verify,
-            187..=190 => Self::Reopen {
+        match source.below(300) {
+            0..=203 => about_a_handle(source),
+            204..=257 => about_sessions(source),
+            258..=264 => {
+                let slot = slot(source);
+                Self::Commit {
+                    slot: source.one_in(2).then_some(slot),
+                }
+            }
+            265..=276 => Self::Checkpoint,
+            277..=278 => Self::Verify,
+            279..=284 => Self::Reopen {
                 cleanly: source.one_in(2),
+                terms: source.one_in(2).then(|| Terms::draw(source)),
             },
-            191..=194 => Self::Crash(Accident::draw(source)),
+            285..=289 => Self::Crash(Accident::draw(source)),
             _ => Self::PowerOff {
                 after: u64::from(source.below(30)),
                 then: Accident::draw(source),
@@ -102,11 +42,144 @@ impl Operation {
     }
 }
 
+fn about_a_handle(source: &mut impl Source) -> Operation {
+    let slot = slot(source);
+    match source.below(210) {
+        0..=8 => Operation::Create {
+            slot,
+            deferred: source.one_in(2),
+        },
+        9..=25 => Operation::Open {
+            slot,
+            whose: whose(source),
+            deferred: source.one_in(2),
+        },
+        26..=49 => Operation::ActAgain {
+            slot,
+            which: source.index(100),
+            action: Action::draw(source),
+        },
+        50..=133 => Operation::Act {
+            slot,
+            action: Action::draw(source),
+        },
+        134..=149 => Operation::Transaction {
+            slot,
+            actions: actions(source),
+            fails: source.one_in(5),
+        },
+        150..=155 => fill(slot, source),
+        156..=169 => Operation::End {
+            slot,
+            ending: match source.below(7) {
+                0..=2 => Ending::Flush,
+                3..=5 => Ending::Cycle,
+                _ => Ending::Destroy,
+            },
+        },
+        170..=181 => end_with(slot, source),
+        182..=195 => Operation::Touch { slot },
+        196..=201 => Operation::Ask { slot },
+        _ => Operation::Choose {
+            slot,
+            whose: whose(source),
+            wish: wish(source),
+            deferred: source.one_in(2),
+        },
+    }
+}
+
+fn end_with(slot: usize, source: &mut impl Source) -> Operation {
+    let renewals = [Renewal::Flush, Renewal::Cycle];
+    let renewal = renewals[source.index(2)];
+    let mut actions = actions(source);
+    // Half of them are a login.
+    if source.one_in(2) {
+        actions.push(Action::SetOwner(Some(owner(source))));
+    }
+    Operation::EndWith {
+        slot,
+        renewal,
+        actions,
+        fails: source.one_in(5),
+    }
+}
+
+fn about_sessions(source: &mut impl Source) -> Operation {
+    match source.below(52) {
+        0..=3 => Operation::Revoke {
+            whose: whose(source),
+            by_digest: source.one_in(2),
+            deferred: source.one_in(2),
+        },
+        4..=8 => Operation::RevokeOwner {
+            owner: owner(source),
+            except: source.one_in(2).then(|| whose(source)),
+            deferred: source.one_in(2),
+        },
+        9..=12 => Operation::List {
+            owner: (!source.one_in(3)).then(|| owner(source)),
+        },
+        13..=16 => Operation::Inspect {
+            whose: whose(source),
+        },
+        17..=21 => Operation::IsRetired {
+            whose: whose(source),
+            by_digest: source.one_in(2),
+        },
+        22..=26 => Operation::Purge,
+        _ => Operation::Clock(match source.below(10) {
+            0..=4 => Turn::Forward(source.span()),
+            5..=8 => {
+                let edge = [Edge::Before, Edge::At, Edge::After][source.index(3)];
+                Turn::ToEnd(source.index(4), edge)
+            }
+            _ => Turn::Back(source.span()),
+        }),
+    }
+}
+
+fn slot(source: &mut impl Source) -> usize {
+    source.index(SLOTS)
+}
+
+fn actions(source: &mut impl Source) -> Vec<Action> {
+    let count = 1 + source.below(6);
+    (0..count).map(|_| Action::draw(source)).collect()
+}
+
+/// Mostly one that there can be, and mostly one of two.
+fn owner(source: &mut impl Source) -> Owner {
+    Owner(match source.below(30) {
+        0 => source.below(Owner::ALL),
+        1..=6 => source.below(Owner::POSSIBLE),
+        _ => source.below(2),
+    })
+}
+
+fn wish(source: &mut impl Source) -> Wish {
+    match source.below(40) {
+        0..=10 => Wish::Default,
+        11..=22 => Wish::Idle(idle(source)),
+        23..=32 => Wish::In(source.span()),
+        33..=36 => Wish::Browser,
+        37 => Wish::Ago(source.span()),
+        38 => Wish::Never,
+        // More than can be counted.
+        _ => [Wish::Idle(Duration::MAX), Wish::In(Duration::MAX)][source.index(2)],
+    }
+}
+
+/// A multiple of 16 nanoseconds.
+fn idle(source: &mut impl Source) -> Duration {
+    source.span() / 16 * 16
+}
+
 fn whose(source: &mut impl Source) -> Whose {
     match source.below(10) {
         0..=6 => Whose::Living(source.index(1000)),
         7..=8 => Whose::Anybody(source.index(1000)),
-        _ if source.one_in(2) => Whose::Nobody(u64::from(source.below(u32::MAX))),
+        _ if source.one_in(2) => Whose::Nobody(source.below(6).into()),
         _ => Whose::Nonsense,
     }
 }
@@ -168,7 +241,7 @@ impl Blow {
 impl Action {
     fn draw(source: &mut impl Source) -> Self {
         let key = key(source);
-        match source.below(40) {
+        match source.below(54) {
             0..=11 => Self::Set(key, Recipe::draw(source)),
             12..=15 => Self::Get(key, kind(source)),
             16 => Self::Contains(key),
@@ -184,6 +257,9 @@ impl Action {
             32..=33 => Self::GetOrInsert(key, Recipe::draw(source)),
             34..=35 => Self::RemovePrefix(prefix(source)),
             36 => Self::Clear,
+            37..=41 => Self::SetWithTtl(key, Recipe::draw(source), source.span()),
+            42..=47 => Self::SetOwner((!source.one_in(6)).then(|| owner(source))),
+            48..=50 => Self::SetExpiry(wish(source)),
             _ => Self::Walk(match source.below(6) {
                 0..=1 => Walk::Entries,
                 2 => Walk::Keys,
@@ -235,7 +311,7 @@ fn key(source: &mut impl Source) -> String {
         0 => String::new(),
         1 => "k".repeat(513),
         2..=3 => "k".repeat(512),
-        4..=15 => ["flash", "é", "user", "\u{10ffff}"][source.index(4)].to_owned(),
+        4..=35 => ["flash", "é", "user", "\u{10ffff}"][source.index(4)].to_owned(),
         _ => ordinary_key(source.below(80)),
     }
 }

@@ -2,10 +2,11 @@
 
 use std::sync::Arc;
 
-use sessiondb::{Database, Error, SimulatedDisk};
+use sessiondb::{Clock, Database, Error, SimulatedDisk};
 use tempfile::TempDir;
 
 use super::config::Config;
+use super::time::Watch;
 
 #[derive(Debug)]
 pub(crate) enum Place {
@@ -15,10 +16,11 @@ pub(crate) enum Place {
 }
 
 impl Place {
-    pub(crate) fn open(&self, config: &Config) -> Result<Database, Error> {
+    pub(crate) fn open(&self, config: &Config, watch: &Arc<Watch>) -> Result<Database, Error> {
+        let builder = config.builder().clock(Arc::clone(watch) as Arc<dyn Clock>);
         match self {
-            Self::Simulated(disk) => config.builder().open_on(Arc::new(disk.clone())),
-            Self::Real(directory) => config.builder().open(directory.path()),
+            Self::Simulated(disk) => builder.open_on(Arc::new(disk.clone())),
+            Self::Real(directory) => builder.open(directory.path()),
         }
     }
 

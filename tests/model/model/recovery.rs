@@ -1,21 +1,19 @@
 //! Operations on the database as a whole, and what a crash has left of it.
 
-use std::sync::Arc;
+use sessiondb::{Crash, Error, IndexFate, Verified};
 
-use sessiondb::{Crash, Database, Error, IndexFate};
-
-use super::answer::{Answer, answer, entries};
-use super::history::{Name, Sessions};
+use super::answer::{Answer, answer};
+use super::found::Found;
 use super::operation::{Accident, Blow};
 use super::place::Place;
 use super::run::Run;
-use super::step::Keys;
+use super::terms::Terms;
 
 impl Run {
     pub(crate) fn checkpoint(&mut self) {
         let told = answer(self.database().checkpoint(), |()| Answer::Done);
         if self.agrees(&"checkpoint", &Answer::Done, &told) {
-            self.history.settle_all();
+            self.history.settle_checkpoint();
             self.tally.checkpoints += 1;
         }
     }
@@ -26,12 +24,8 @@ impl Run {
             Ok(verified) => verified,
             Err(error) => return self.expect_power_off("verify", &error),
         };
-        self.history.settle_all();
-        let sessions = self.history.now();
-        let keys: usize = sessions.values().map(|keys| keys.len()).sum();
-        let expected = (sessions.len() as u64, keys as u64);
-        let found = (verified.sessions, verified.keys);
-        assert_eq!(found, expected, "{}: sessions and keys", self.label);
+        self.history.settle_checkpoint();
+        self.check_counts(&verified);
         self.unverified = false;
         let (segments, journal) = self.place.files();
         if verified.pages < self.last_pages {
@@ -43,7 +37,40 @@ impl Run {
         self.tally.journal_files = self.tally.journal_files.max(journal);
     }
 
-    pub(crate) fn reopen(&mut self, cleanly: bool) {
+    /// What is over is counted until it is removed, a key by a checkpoint that
+    /// comes by, a session by a purge.
+    fn check_counts(&mut self, verified: &Verified) {
+        let moment = self.moment();
+        if self.config.background {
+            self.history.doubt_all_over(&moment);
+        }
+        let latest = moment.now.max(self.history.before);
+        let doubtful = self.history.doubtful.values().flatten();
+        let more_sessions = self.history.doubtful.len() as u64;
+        let mut least_keys = 0;
+        let mut more_keys = 0;
+        for session in doubtful {
+            more_keys += session.keys.len() + session.faded.len();
+        }
+        let sessions = &self.history.now().sessions;
+        for session in sessions.values() {
+            let over = session.keys.values().filter(|held| held.is_over(latest));
+            let over = over.count();
+            least_keys += session.keys.len() - over;
+            more_keys += over + session.faded.len();
+        }
+        let least_sessions = sessions.len() as u64;
+        let (least_keys, more_keys) = (least_keys as u64, more_keys as u64);
+        let may_be_sessions = least_sessions..=least_sessions + more_sessions;
+        let may_be_keys = least_keys..=least_keys + more_keys;
+        assert!(
+            may_be_sessions.contains(&verified.sessions) && may_be_keys.contains(&verified.keys),
+            "{}: {verified:?}, not {may_be_sessions:?} sessions and {may_be_keys:?} keys",
+            self.label
+        );
+    }
+
+    pub(crate) fn reopen(&mut self, cleanly: bool, terms: Option<Terms>) {
         self.verify_if_due();
         if self.place.is_off() {
             return;
@@ -52,7 +79,7 @@ impl Run {
             if let Err(error) = self.database().close() {
                 return self.expect_power_off("close", &error);
             }
-            self.history.settle_all();
+            self.history.settle_checkpoint();
             for handle in self.handles.iter().flatten() {
                 let closed = handle.session.contains_key("key");
                 let as_expected = matches!(closed, Err(Error::Closed));
@@ -65,11 +92,22 @@ impl Run {
         }
         self.history.settle_all();
         self.tally.reopens += 1;
-        match self.place.open(&self.config) {
+        // A purge of its own may have come before terms under which nothing
+        // would be over.
+        if let Some(terms) = terms.filter(|_| !self.config.background) {
+            self.config.terms = terms;
+        }
+        match self.open_database() {
             Ok(database) => self.database = Some(database),
             Err(error) => return self.expect_power_off("opening", &error),
         }
-        self.check_all("after a reopening");
+        match self.read_all() {
+            Ok(found) => {
+                self.check_promises(&found);
+                self.recognise(&found, "a reopening");
+            }
+            Err(error) => return self.expect_power_off("a look after a reopening", &error),
+        }
         if !self.place.is_off() {
             self.verify();
         }
@@ -89,12 +127,12 @@ impl Run {
 
     /// Everything that was ever given out is as the model says it is.
     pub(crate) fn check_all(&mut self, when: &str) {
-        match self.read_all(&self.database()) {
+        match self.read_all() {
             Ok(found) => {
-                let difference = difference(self.history.now(), &found);
+                let differences = self.history.check(&found, self.moment());
                 assert!(
-                    difference.is_empty(),
-                    "{}: {when}: {difference:?}",
+                    differences.is_empty(),
+                    "{}: {when}: {differences:?}",
                     self.label
                 );
             }
@@ -102,16 +140,8 @@ impl Run {
         }
     }
 
-    /// All sessions of all IDs that were ever given out.
-    fn read_all(&self, database: &Database) -> Result<Sessions, Error> {
-        let mut sessions = Sessions::new();
-        for (number, id) in self.ids.iter().enumerate() {
-            if let Some(session) = database.open_session(id)? {
-                let keys: Keys = entries(session.iter())?.into_iter().collect();
-                sessions.insert(Name(number), Arc::new(keys));
-            }
-        }
-        Ok(sessions)
+    fn read_all(&self) -> Result<Found, Error> {
+        Found::read(&self.database(), &self.ids)
     }
 
     /// The disk crashes, perhaps several times in a row.
@@ -145,8 +175,10 @@ impl Run {
         if let Some(operations) = blow.opening {
             survivor.power_off_after(operations);
         }
+        self.limit = blow.opening.unwrap_or(u64::MAX);
         self.place = Place::Simulated(survivor.clone());
-        let opened = self.place.open(&self.config);
+        let opened = self.open_database();
+        self.disarm();
         if survivor.is_off() {
             self.tally.openings_cut += 1;
             return;
@@ -155,7 +187,6 @@ impl Run {
             Ok(database) => self.database = Some(database),
             Err(error) => panic!("{}: no opening after {blow:?}: {error:?}", self.label),
         }
-        survivor.power_off_after(u64::MAX);
         if blow.look {
             self.look();
         }
@@ -163,70 +194,70 @@ impl Run {
 
     /// What a crash has left has to be one of the states that it may leave.
     fn look(&mut self) {
-        let found = match self.read_all(&self.database()) {
+        let found = match self.read_all() {
             Ok(found) => found,
             Err(error) => panic!("{}: a crash left {error:?}", self.label),
         };
         self.check_promises(&found);
         let pending = self.history.pending();
-        match self.history.recognise(&found) {
-            Some(0) if pending > 0 => self.tally.unacknowledged_kept += 1,
-            Some(0) => {}
-            Some(_) => self.tally.crashes_that_took += 1,
-            None => panic!(
-                "{}: none of {} states was left by a crash; to the durable one: {:?}; to the last: {:?}",
+        match self.recognise(&found, "a crash") {
+            0 if pending > 0 => self.tally.unacknowledged_kept += 1,
+            0 => {}
+            _ => self.tally.crashes_that_took += 1,
+        }
+    }
+
+    /// Goes on from what an opening has found. How many changes were lost.
+    fn recognise(&mut self, found: &Found, after: &str) -> usize {
+        let moment = self.moment();
+        let before = self.history.before;
+        let pending = self.history.pending();
+        let lost = match self.history.recognise(found, moment) {
+            Ok(lost) => lost,
+            Err([last, durable]) => panic!(
+                "{}: none of {} states was left by {after}; to the durable one: {durable:?}; \
+                 to the last: {last:?}",
                 self.label,
                 pending + 1,
-                difference(self.history.durable(), &found),
-                difference(self.history.now(), &found),
             ),
+        };
+        self.count_retired();
+        let earlier = |time: Option<super::time::Time>| time.is_some_and(|end| end <= before);
+        let mut again = found.sessions.keys().filter(|name| {
+            let state = self.history.now();
+            let session = state.sessions.get(name);
+            session.is_some_and(|session| {
+                let mut deadlines = session.keys.values().map(|held| held.deadline);
+                earlier(moment.terms.expires_at(session)) || deadlines.any(earlier)
+            })
+        });
+        self.tally.life.seen_again += u64::from(again.next().is_some());
+        lost
+    }
+
+    fn count_retired(&mut self) {
+        let moment = self.moment();
+        for name in self.history.now().retired.keys() {
+            match self.history.retires(*name, moment) {
+                Some(true) => self.tally.life.retired += 1,
+                Some(false) => self.tally.life.forgotten += 1,
+                None => {}
+            }
         }
     }
 
     /// What was promised by itself, whatever the history says.
-    fn check_promises(&self, found: &Sessions) {
-        for (name, keys) in found {
+    fn check_promises(&self, found: &Found) {
+        for (name, seen) in &found.sessions {
             assert!(
                 !self.buried.contains(name),
                 "{}: {name:?} is back",
                 self.label
             );
-            for value in keys.values().filter(|value| value.is_unique()) {
+            for value in seen.keys.values().filter(|value| value.is_unique()) {
                 let back = self.spent.contains(&value.mark());
                 assert!(!back, "{}: {value:?} of {name:?} is back", self.label);
             }
         }
     }
-}
-
-/// What differs, session by session and key by key: expected, found.
-fn difference(expected: &Sessions, found: &Sessions) -> Vec<String> {
-    let mut lines = Vec::new();
-    let names = expected
-        .keys()
-        .chain(found.keys().filter(|name| !expected.contains_key(*name)));
-    for name in names {
-        match (expected.get(name), found.get(name)) {
-            (Some(expected), Some(found)) => {
-                let keys = expected.keys().chain(found.keys());
-                let mut keys: Vec<&String> = keys.collect();
-                keys.sort_unstable();
-                keys.dedup();
-                let differing = keys
-                    .into_iter()
-                    .filter(|key| expected.get(*key) != found.get(*key));
-                lines.extend(differing.map(|key| {
-                    format!(
-                        "{name:?} {key:?}: {:?}, found {:?}",
-                        expected.get(key),
-                        found.get(key)
-                    )
-                }));
-            }
-            (Some(_), None) => lines.push(format!("{name:?} is missing")),
-            (None, _) => lines.push(format!("{name:?} should not be there")),
-        }
-    }
-    lines.truncate(12);
-    lines
 }

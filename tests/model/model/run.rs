@@ -4,39 +4,23 @@ use std::collections::{BTreeSet, VecDeque};
 use std::fmt::Debug;
 use std::sync::Arc;
 
-use sessiondb::{Database, Session, SessionId};
+use sessiondb::{Database, SessionId};
 
 use super::answer::{Answer, Failure};
-use super::config::{Config, Tally};
+use super::config::Config;
 use super::draw::SLOTS;
-use super::history::{History, Name, Sessions};
+use super::handle::Handle;
+use super::history::History;
 use super::operation::{Accident, Operation};
 use super::place::Place;
-use super::step::Keys;
+use super::state::{Moment, Name, State};
+use super::tally::Tally;
+use super::time::{Time, Watch};
 
 /// Operations that a failure shows.
 const RECENT: usize = 40;
-
-/// What a handle was opened for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Life {
-    /// Its session was never written.
-    Unborn,
-    /// Its session was there.
-    Bound,
-    /// It destroyed its session.
-    Spent,
-}
-
-#[derive(Debug)]
-pub(crate) struct Handle {
-    pub(crate) session: Session,
-    pub(crate) name: Name,
-    pub(crate) life: Life,
-    pub(crate) immediate: bool,
-    /// Where in the history its last write is.
-    pub(crate) written: u64,
-}
+/// What the clock shows at first: 2001-09-09, in seconds.
+const BEGINNING: u64 = 1_000_000_000;
 
 /// A run. Everything that differs from the model is a panic.
 #[derive(Debug)]
@@ -45,13 +29,18 @@ pub(crate) struct Run {
     pub(crate) label: String,
     pub(crate) config: Config,
     pub(crate) place: Place,
+    pub(crate) watch: Arc<Watch>,
     pub(crate) database: Option<Database>,
     pub(crate) handles: Vec<Option<Handle>>,
     pub(crate) ids: Vec<SessionId>,
     pub(crate) history: History,
     pub(crate) stamp: u64,
+    /// Sessions that were born.
+    pub(crate) births: u64,
     /// What becomes of the disk when its power goes off.
     pub(crate) armed: Option<Accident>,
+    /// Disk operations that the power is on for.
+    pub(crate) limit: u64,
     /// Values that an immediate pop handed out: nobody may get them again.
     pub(crate) spent: BTreeSet<Vec<u8>>,
     /// IDs that died by an acknowledged immediate operation.
@@ -76,12 +65,15 @@ impl Run {
             label,
             config,
             place,
+            watch: Arc::new(Watch::showing(Time(BEGINNING * 1_000_000_000))),
             database: None,
             handles: (0..SLOTS).map(|_| None).collect(),
             ids: Vec::new(),
             history: History::new(),
             stamp: 0,
+            births: 0,
             armed,
+            limit: u64::MAX,
             spent: BTreeSet::new(),
             buried: BTreeSet::new(),
             unverified: false,
@@ -89,7 +81,7 @@ impl Run {
             tally: Tally::default(),
             recent: VecDeque::new(),
         };
-        match run.place.open(&run.config) {
+        match run.open_database() {
             Ok(database) => run.database = Some(database),
             Err(error) => run.expect_power_off("the first opening", &error),
         }
@@ -104,6 +96,31 @@ impl Run {
         Self::new(label, Place::Simulated(disk), config, None)
     }
 
+    /// Opens the database with a clock that goes on from what the last one
+    /// shows.
+    pub(crate) fn open_database(&mut self) -> Result<Database, sessiondb::Error> {
+        let before = self.history.before.max(self.now());
+        let shown = self.watch.shown();
+        self.tally.life.set_back += u64::from(shown < before);
+        self.history.before = before;
+        self.watch = Arc::new(Watch::showing(shown));
+        self.place.open(&self.config, &self.watch)
+    }
+
+    /// What time it is for the database.
+    pub(crate) fn now(&self) -> Time {
+        self.watch.database_now()
+    }
+
+    /// When the next change is made, and under which terms.
+    pub(crate) fn moment(&self) -> Moment {
+        Moment {
+            now: self.now(),
+            terms: self.config.terms,
+            position: self.history.position() + 1,
+        }
+    }
+
     /// Applies one operation to both sides.
     pub(crate) fn apply(&mut self, operation: &Operation) {
         if self.recent.len() == RECENT {
@@ -112,6 +129,11 @@ impl Run {
         self.recent.push_back(format!("{operation:?}"));
         self.tally.operations += 1;
         self.make_room();
+        self.perform(operation);
+        self.rise();
+    }
+
+    fn perform(&mut self, operation: &Operation) {
         match operation {
             Operation::Create { slot, deferred } => self.create(*slot, *deferred),
             Operation::Open {
@@ -119,45 +141,92 @@ impl Run {
                 whose,
                 deferred,
             } => self.open(*slot, *whose, *deferred),
+            Operation::Choose {
+                slot,
+                whose,
+                wish,
+                deferred,
+            } => self.choose(*slot, *whose, *wish, *deferred),
             Operation::Act { slot, action } => self.act(*slot, action),
+            Operation::ActAgain {
+                slot,
+                which,
+                action,
+            } => {
+                let action = self.about_a_limited_key(*slot, *which, action);
+                self.act(*slot, &action);
+            }
             Operation::Transaction {
                 slot,
                 actions,
                 fails,
-            } => {
-                self.transact(*slot, actions, *fails);
-            }
+            } => self.transact(*slot, actions, *fails),
             Operation::End { slot, ending } => self.end(*slot, *ending),
+            Operation::EndWith {
+                slot,
+                renewal,
+                actions,
+                fails,
+            } => self.end_with(*slot, *renewal, actions, *fails),
+            Operation::Touch { slot } => self.touch(*slot),
+            Operation::Ask { slot } => self.ask(*slot),
+            Operation::Revoke {
+                whose,
+                by_digest,
+                deferred,
+            } => self.revoke(*whose, *by_digest, *deferred),
+            Operation::RevokeOwner {
+                owner,
+                except,
+                deferred,
+            } => self.revoke_owner(*owner, *except, *deferred),
+            Operation::List { owner } => self.list(*owner),
+            Operation::Inspect { whose } => self.inspect(*whose),
+            Operation::IsRetired { whose, by_digest } => self.is_retired(*whose, *by_digest),
+            Operation::Purge => self.purge(),
+            Operation::Clock(turn) => self.set_clock(*turn),
             Operation::Commit { slot } => self.commit(*slot),
             Operation::Checkpoint => self.checkpoint(),
             Operation::Verify => self.verify(),
-            Operation::Reopen { cleanly } => self.reopen(*cleanly),
+            Operation::Reopen { cleanly, terms } => self.reopen(*cleanly, *terms),
             Operation::Crash(accident) if self.place.disk().is_some() => self.fall(accident),
             Operation::PowerOff { after, then } if self.place.disk().is_some() => {
                 self.arm(*after, then.clone());
             }
-            Operation::Crash(_) | Operation::PowerOff { .. } => self.reopen(false),
+            Operation::Crash(_) | Operation::PowerOff { .. } => self.reopen(false, None),
         }
-        self.rise();
     }
 
     /// From the operation after so many disk operations on the power is off.
     pub(crate) fn arm(&mut self, after: u64, then: Accident) {
-        if let Some(disk) = self.place.disk() {
+        self.disarm();
+        // Perhaps it is off already, by the accident before this one.
+        if let Some(disk) = self.place.disk().filter(|disk| !disk.is_off()) {
+            self.limit = disk.operations() + after;
             disk.power_off_after(after);
             self.armed = Some(then);
         }
     }
 
-    /// The last words of every run.
-    pub(crate) fn finish(mut self) -> Tally {
+    /// The power stays on, unless the last operation that it was on for has
+    /// been met: by a thread of the journal's perhaps, just now.
+    pub(crate) fn disarm(&mut self) {
         if let Some(disk) = self.place.disk() {
             disk.power_off_after(u64::MAX);
+            if disk.operations() >= self.limit {
+                disk.power_off();
+            }
         }
+        self.limit = u64::MAX;
+    }
+
+    /// The last words of every run.
+    pub(crate) fn finish(mut self) -> Tally {
+        self.disarm();
         self.rise();
         self.check_all("at the end");
         self.verify();
-        self.reopen(true);
+        self.reopen(true, None);
         self.verify();
         self.tally
     }
@@ -185,10 +254,6 @@ impl Run {
         }
     }
 
-    pub(crate) fn keys_of(&self, name: Name) -> Option<&Arc<Keys>> {
-        self.history.now().get(&name)
-    }
-
     /// A new name for an ID.
     pub(crate) fn name(&mut self, id: SessionId) -> Name {
         assert!(
@@ -201,9 +266,9 @@ impl Run {
     }
 
     /// A change was made, or was under way when the power went.
-    pub(crate) fn push(&mut self, sessions: Sessions, touched: &[Name]) {
+    pub(crate) fn push(&mut self, state: State, touched: &[Name]) {
         self.tally.changes += 1;
-        self.history.push(sessions, touched);
+        self.history.push(state, touched);
     }
 
     /// Whether this is what had to come. False when it is trouble with a disk

@@ -1,13 +1,14 @@
-//! One operation on a session's keys, with all its values, and what a plain
-//! map makes of it.
+//! One operation on a session, with all its values, and what a plain map makes
+//! of it.
 
-use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use sessiondb::{Expiry, MAX_OWNER_BYTES};
 
 use super::answer::{Answer, Failure};
+use super::draft::Draft;
 use super::value::{Kind, Value};
-
-/// The keys of one session.
-pub(crate) type Keys = BTreeMap<String, Value>;
 
 /// How a session's keys are walked.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -24,6 +25,7 @@ pub(crate) enum Step {
     Get(String, Kind),
     Contains(String),
     Set(String, Value),
+    SetWithTtl(String, Value, Duration),
     Pop(String, Kind),
     PopIf(String, Value),
     Delete(String),
@@ -34,83 +36,122 @@ pub(crate) enum Step {
     RemovePrefix(String),
     Clear,
     Walk(Walk),
+    SetOwner(Option<Arc<str>>),
+    SetExpiry(Expiry),
 }
 
 impl Step {
     /// Applies the step to the map, and says what has to come of it.
-    pub(crate) fn expect(&self, keys: &mut Keys) -> Answer {
+    pub(crate) fn expect(&self, draft: &mut Draft) -> Answer {
         if !self.has_valid_key() {
             return Failure::InvalidKey.into();
         }
         match self {
-            Self::Get(key, kind) => typed(keys.get(key), *kind),
-            Self::Contains(key) => Answer::Flag(keys.contains_key(key)),
+            Self::Get(key, kind) => typed(draft.value(key), *kind),
+            Self::Contains(key) => Answer::Flag(draft.keys.contains_key(key)),
             Self::Set(key, value) => {
-                keys.insert(key.clone(), value.clone());
+                draft.put(key, value.clone());
+                Answer::Done
+            }
+            Self::SetWithTtl(key, value, ttl) => {
+                draft.put_for(key, value.clone(), *ttl);
                 Answer::Done
             }
             Self::Pop(key, kind) => {
-                let answer = typed(keys.get(key), *kind);
+                let answer = typed(draft.value(key), *kind);
                 if answer != Failure::Decode.into() {
-                    keys.remove(key);
+                    draft.remove(key);
                 }
                 answer
             }
-            Self::PopIf(key, expected) => swap(keys, key, Some(expected), None),
-            Self::Delete(key) => match keys.remove(key) {
-                Some(_) => Answer::Done,
-                None => Failure::KeyNotFound.into(),
-            },
-            Self::Discard(key) => Answer::Flag(keys.remove(key).is_some()),
-            Self::Swap(key, expected, new) => swap(keys, key, expected.as_ref(), new.clone()),
-            Self::Update(key, kind, new) => match typed(keys.get(key), *kind) {
-                Answer::Value(_) => {
-                    put(keys, key, new.clone());
+            Self::PopIf(key, expected) => swap(draft, key, Some(expected), None),
+            Self::Delete(key) if draft.remove(key) => Answer::Done,
+            Self::Delete(_) => Failure::KeyNotFound.into(),
+            Self::Discard(key) => Answer::Flag(draft.remove(key)),
+            Self::Swap(key, expected, new) => swap(draft, key, expected.as_ref(), new.clone()),
+            Self::Update(key, kind, new) => match (typed(draft.value(key), *kind), new) {
+                (Answer::Value(_), Some(value)) => {
+                    draft.replace(key, value.clone());
                     Answer::Value(new.clone())
                 }
-                failure => failure,
+                (Answer::Value(_), None) => {
+                    draft.remove(key);
+                    Answer::Value(None)
+                }
+                (failure, _) => failure,
             },
-            Self::GetOrInsert(key, value) => match typed(keys.get(key), value.kind()) {
+            Self::GetOrInsert(key, value) => match typed(draft.value(key), value.kind()) {
                 Answer::Value(None) => {
-                    put(keys, key, Some(value.clone()));
+                    draft.put(key, value.clone());
                     Answer::Value(Some(value.clone()))
                 }
                 answer => answer,
             },
             Self::RemovePrefix(prefix) => {
-                keys.retain(|key, _| !key.starts_with(prefix.as_str()));
+                draft.remove_prefix(prefix);
                 Answer::Done
             }
             Self::Clear => {
-                keys.clear();
+                draft.clear();
                 Answer::Done
             }
-            Self::Walk(walk) => walked(keys, *walk),
+            Self::Walk(walk) => walked(draft, *walk),
+            Self::SetOwner(owner) if owner.as_deref().is_none_or(is_owner) => {
+                draft.owner.clone_from(owner);
+                Answer::Done
+            }
+            Self::SetOwner(_) => Failure::InvalidOwner.into(),
+            Self::SetExpiry(expiry) => {
+                draft.lease = (*expiry).into();
+                draft.says_lease = true;
+                Answer::Done
+            }
         }
     }
 
-    fn has_valid_key(&self) -> bool {
-        let (key, least) = match self {
+    /// Whether a session answers it without a transaction.
+    pub(crate) fn is_read(&self) -> bool {
+        matches!(self, Self::Get(..) | Self::Contains(_) | Self::Walk(_))
+    }
+
+    /// The key that the step is about.
+    pub(crate) fn key(&self) -> Option<&str> {
+        match self {
             Self::Get(key, _)
             | Self::Contains(key)
             | Self::Set(key, _)
+            | Self::SetWithTtl(key, _, _)
             | Self::Pop(key, _)
             | Self::PopIf(key, _)
             | Self::Delete(key)
             | Self::Discard(key)
             | Self::Swap(key, _, _)
             | Self::Update(key, _, _)
-            | Self::GetOrInsert(key, _) => (key, 1),
-            Self::RemovePrefix(prefix) => (prefix, 0),
-            Self::Clear | Self::Walk(_) => return true,
-        };
-        (least..=sessiondb::MAX_KEY_BYTES).contains(&key.len())
+            | Self::GetOrInsert(key, _) => Some(key),
+            Self::RemovePrefix(_)
+            | Self::Clear
+            | Self::Walk(_)
+            | Self::SetOwner(_)
+            | Self::SetExpiry(_) => None,
+        }
+    }
+
+    fn has_valid_key(&self) -> bool {
+        let most = sessiondb::MAX_KEY_BYTES;
+        match self {
+            Self::RemovePrefix(prefix) => prefix.len() <= most,
+            other => other
+                .key()
+                .is_none_or(|key| (1..=most).contains(&key.len())),
+        }
     }
 
     /// Bytes that the step may add to a transaction.
     pub(crate) fn weight(&self) -> u64 {
         let (key, value) = match self {
-            Self::Set(key, value) | Self::GetOrInsert(key, value) => (key.len(), value.size()),
+            Self::Set(key, value)
+            | Self::SetWithTtl(key, value, _)
+            | Self::GetOrInsert(key, value) => (key.len(), value.size()),
             Self::Swap(key, _, new) | Self::Update(key, _, new) => {
                 (key.len(), new.as_ref().map_or(0, Value::size))
             }
@@ -118,7 +159,12 @@ impl Step {
                 (key.len(), 0)
             }
             Self::RemovePrefix(prefix) => (prefix.len(), 0),
-            Self::Get(..) | Self::Contains(_) | Self::Clear | Self::Walk(_) => return 0,
+            Self::Get(..)
+            | Self::Contains(_)
+            | Self::Clear
+            | Self::Walk(_)
+            | Self::SetOwner(_)
+            | Self::SetExpiry(_) => return 0,
         };
         (key + value + 32) as u64
     }
@@ -131,36 +177,37 @@ fn typed(found: Option<&Value>, kind: Kind) -> Answer {
     }
 }
 
-fn put(keys: &mut Keys, key: &str, value: Option<Value>) {
-    match value {
-        Some(value) => keys.insert(key.to_owned(), value),
-        None => keys.remove(key),
-    };
-}
-
-fn swap(keys: &mut Keys, key: &str, expected: Option<&Value>, new: Option<Value>) -> Answer {
-    let equal = keys.get(key) == expected;
-    if equal {
-        put(keys, key, new);
+fn swap(draft: &mut Draft, key: &str, expected: Option<&Value>, new: Option<Value>) -> Answer {
+    let equal = draft.value(key) == expected;
+    match new {
+        _ if !equal => {}
+        Some(new) => draft.put(key, new),
+        None => {
+            draft.remove(key);
+        }
     }
     Answer::Flag(equal)
 }
 
-fn walked(keys: &Keys, walk: Walk) -> Answer {
-    let has_bytes = keys.values().any(|value| value.kind() == Kind::Bytes);
+fn walked(draft: &Draft, walk: Walk) -> Answer {
+    let entries = || draft.keys.iter().map(|(key, held)| (key, &held.value));
     match walk {
         // Raw bytes are no serde type.
-        Walk::Map if has_bytes => Failure::Decode.into(),
-        Walk::Entries | Walk::Map => {
-            let entries = keys.iter();
-            Answer::Entries(
-                entries
-                    .map(|(key, value)| (key.clone(), value.clone()))
-                    .collect(),
-            )
+        Walk::Map if entries().any(|(_, value)| value.kind() == Kind::Bytes) => {
+            Failure::Decode.into()
         }
-        Walk::Keys => Answer::Keys(keys.keys().cloned().collect()),
-        Walk::Length => Answer::Count(keys.len()),
-        Walk::Emptiness => Answer::Flag(keys.is_empty()),
+        Walk::Entries | Walk::Map => Answer::Entries(
+            entries()
+                .map(|(key, value)| (key.clone(), value.clone()))
+                .collect(),
+        ),
+        Walk::Keys => Answer::Keys(draft.keys.keys().cloned().collect()),
+        Walk::Length => Answer::Count(draft.keys.len()),
+        Walk::Emptiness => Answer::Flag(draft.keys.is_empty()),
     }
+}
+
+/// Whether it can be the name of an owner.
+pub(crate) fn is_owner(name: &str) -> bool {
+    (1..=MAX_OWNER_BYTES).contains(&name.len())
 }
