@@ -38,7 +38,8 @@ struct Purge {
 impl Purge {
     /// Does a step when it is time for one; whether the next one is due.
     fn step(&mut self, engine: &Engine) -> Result<bool> {
-        if Instant::now() < self.next {
+        // What finds no room waits, as the sweep does.
+        if Instant::now() < self.next || engine.check_room().is_err() {
             return Ok(false);
         }
         let purged = engine.purge_step(&mut self.cursor);

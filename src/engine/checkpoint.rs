@@ -277,6 +277,7 @@ impl Engine {
         plan.announced.sort();
         for (digest, until) in &freeze.dirty.retired {
             if *until > now {
+                plan.retired.begin(*until, &*self.index.get()?)?;
                 writer.retirement(*digest, *until)?;
                 plan.retired.add(*digest, *until);
             }

@@ -13,7 +13,6 @@ use super::draft::Draft;
 use super::memtable::CELL_BYTES;
 use super::outcome::{Membership, Outcome, Says, Turn};
 use super::owners::{Groups, MEMBER_BYTES};
-use super::registry::Resident;
 use super::removal::{InOrder, Locked};
 use crate::error::{Error, Result};
 use crate::format::effect::Payload;
@@ -44,9 +43,25 @@ impl Engine {
         if after.says == Says::Nothing {
             return Ok(None);
         }
-        if after.is_born {
-            self.check_drawn(after.digest)?;
+        if !after.is_born {
+            return self.write(draft, after, turn, reservation).map(Some);
         }
+        let (digest, cell) = (after.digest, Arc::clone(draft.cell));
+        self.register(digest, &cell, draft.now)?;
+        let written = self.write(draft, after, turn, reservation);
+        if written.is_err() {
+            self.registry.remove(digest, &cell);
+        }
+        written.map(Some)
+    }
+
+    fn write(
+        &self,
+        draft: Draft<'_>,
+        after: Outcome,
+        turn: Turn<'_>,
+        reservation: &mut Reservation,
+    ) -> Result<Sequence> {
         let joins = after.membership == Membership::Joins;
         let evicts = joins && self.options.sessions_per_owner.is_some();
         if evicts || matches!(turn, Turn::Replaces(_)) {
@@ -56,27 +71,12 @@ impl Engine {
         reservation.cover(frame_bytes(payload.len()) as u64)?;
         let epoch = self.freeze.read();
         let mut state = draft.cell.state.write();
-        self.check_committer(&state, &draft, &after, self.seen())?;
+        self.check_session(&state, draft.digest, self.seen())?;
         let is_other_member = after.membership != Membership::Same;
         let groups = is_other_member.then(|| self.owners.lock());
         let sequence = self.journal.append(reservation, &payload)?;
         self.apply(draft, after, &mut state, (*epoch, sequence), groups);
-        Ok(Some(sequence))
-    }
-
-    /// Whether the session of a draft is still what it was drawn up for.
-    fn check_committer(
-        &self,
-        state: &State,
-        draft: &Draft<'_>,
-        after: &Outcome,
-        now: Timestamp,
-    ) -> Result<()> {
-        self.check_session(state, draft.digest, now)?;
-        if after.is_born && self.is_taken(after.digest, draft.cell) {
-            return Err(Error::SessionGone);
-        }
-        Ok(())
+        Ok(sequence)
     }
 
     /// Without a first key there is nothing to write yet: what the draft says
@@ -121,7 +121,7 @@ impl Engine {
         after: Outcome,
         turn: Turn<'_>,
         reservation: &mut Reservation,
-    ) -> Result<Option<Sequence>> {
+    ) -> Result<Sequence> {
         let joins = after.membership == Membership::Joins;
         let cap = self.options.sessions_per_owner.filter(|_| joins);
         let owner = after.record.owner.clone().filter(|_| cap.is_some());
@@ -147,7 +147,7 @@ impl Engine {
                 return Err(Error::SessionGone);
             };
             let now = self.seen();
-            self.check_committer(&own.state, &draft, &after, now)?;
+            self.check_session(&own.state, draft.digest, now)?;
             let mut doomed = self.doomed(others, turn, owner.as_deref().zip(cap), now);
             let until = self.retire_until(now);
             let ends: Vec<_> = doomed.iter().map(|one| one.state.end(until)).collect();
@@ -163,7 +163,7 @@ impl Engine {
             for one in &mut doomed {
                 self.bury(one.cell, &mut one.state, at, until);
             }
-            return Ok(Some(sequence));
+            return Ok(sequence);
         }
     }
 
@@ -221,8 +221,6 @@ impl Engine {
         if after.is_born {
             state.life = Life::Live;
             state.digest = after.digest;
-            let resident = Resident::Cell(Arc::clone(draft.cell));
-            self.registry.insert(after.digest, resident);
         } else if after.digest != from {
             self.move_cell(state, draft.cell, after.digest, sequence);
             let until = self.retire_until(draft.now);

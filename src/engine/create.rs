@@ -39,15 +39,8 @@ impl Engine {
         durability: Durability,
     ) -> Result<Arc<Cell>> {
         self.check()?;
-        self.ids_are_chosen.store(true, Ordering::Release);
-        let now = self.now();
-        let record = SessionRecord {
-            generation: self.new_generation(),
-            created: now,
-            last_seen: now,
-            expiry,
-            ..SessionRecord::default()
-        };
+        self.ids_are_chosen.store(true, Ordering::SeqCst);
+        let mut record = None;
         loop {
             let cell = match self.registry.obtain(digest) {
                 Resident::Hidden(sequence) => {
@@ -57,8 +50,19 @@ impl Engine {
                 Resident::Cell(cell) => cell,
             };
             let (writer, mut reservation) = self.admit(&cell, 0)?;
+            // Who was waited for took time.
+            let record = record.get_or_insert_with(|| {
+                let now = self.now();
+                SessionRecord {
+                    generation: self.new_generation(),
+                    created: now,
+                    last_seen: now,
+                    expiry,
+                    ..SessionRecord::default()
+                }
+            });
             let attempt =
-                self.with_index(|| self.attempt(&cell, digest, &record, &mut reservation))?;
+                self.with_index(|| self.attempt(&cell, digest, record, &mut reservation))?;
             drop(writer);
             match attempt {
                 Attempt::Created(sequence) => {
@@ -113,7 +117,8 @@ impl Engine {
         record: &SessionRecord,
     ) -> Result<Option<Attempt>, Setback> {
         let mut state = cell.state.write();
-        if !self.registry.claim(digest, cell) {
+        // The first write of a session that drew this ID has failed.
+        if state.life == Life::Unborn || !self.registry.claim(digest, cell) {
             return Ok(Some(Attempt::Outdated));
         }
         let now = record.created;
@@ -131,34 +136,53 @@ impl Engine {
         Ok(self.refusal(&state, digest, now).map(Attempt::Refused))
     }
 
-    /// Whether a session with a drawn ID, about to be written first, finds the
-    /// ID taken: nobody draws one twice, but one that was drawn may have been
-    /// chosen for another session since.
-    pub(super) fn check_drawn(&self, digest: SessionDigest) -> Result<()> {
-        if !self.ids_are_chosen.load(Ordering::Acquire) {
-            return Ok(());
+    /// Makes the cell of a session that is about to be written first the one
+    /// of its digest. Nobody draws an ID twice, but one that was drawn may
+    /// have been chosen for another session since: then it is taken.
+    ///
+    /// Who chooses says so before it asks the registry, and finds this cell
+    /// then; its writer lock, which the caller holds, lets it see the outcome.
+    pub(super) fn register(
+        &self,
+        digest: SessionDigest,
+        own: &Arc<Cell>,
+        now: Timestamp,
+    ) -> Result<()> {
+        if !self.ids_are_chosen.load(Ordering::SeqCst) {
+            self.registry
+                .insert(digest, Resident::Cell(Arc::clone(own)));
+            if !self.ids_are_chosen.load(Ordering::SeqCst) {
+                return Ok(());
+            }
+            self.registry.remove(digest, own);
         }
-        self.with_index(|| {
-            let row = self.index.get()?.session(&digest)?;
-            Ok(row.map_or(Ok(()), |_| Err(Error::SessionGone)))
-        })?
-    }
-
-    /// The same by the registry alone, under the session's lock.
-    pub(super) fn is_taken(&self, digest: SessionDigest, own: &Arc<Cell>) -> bool {
-        if !self.ids_are_chosen.load(Ordering::Acquire) {
-            return false;
+        while !self.registry.claim(digest, own) {
+            match self.registry.look(digest) {
+                None => {}
+                Some(Resident::Hidden(_)) => return Err(Error::SessionGone),
+                Some(Resident::Cell(other)) => {
+                    self.with_index(|| self.load(&other, digest))?;
+                    let state = other.state.read();
+                    if state.life != Life::Absent {
+                        return Err(Error::SessionGone);
+                    }
+                    self.registry.remove(digest, &other);
+                }
+            }
         }
-        match self.registry.look(digest) {
-            None => false,
-            Some(Resident::Hidden(_)) => true,
-            // Nobody who waits for this session has the lock of that one.
-            Some(Resident::Cell(other)) => {
-                let is_somebody = || {
-                    let life = other.state.read().life;
-                    !matches!(life, Life::Unloaded | Life::Absent)
-                };
-                !Arc::ptr_eq(&other, own) && is_somebody()
+        let is_taken = self.with_index(|| {
+            let index = self.index.get()?;
+            Ok(index.session(&digest)?.is_some() || index.is_retired(digest, now)?)
+        });
+        match is_taken {
+            Ok(false) => Ok(()),
+            Ok(true) => {
+                self.registry.remove(digest, own);
+                Err(Error::SessionGone)
+            }
+            Err(error) => {
+                self.registry.remove(digest, own);
+                Err(error)
             }
         }
     }

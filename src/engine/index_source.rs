@@ -135,7 +135,10 @@ impl IndexSource<'_> {
         let footers = self.segments.scan(&mut |done, total| {
             tracing::info!(done, total, "rebuild: bytes of segments read");
         })?;
-        let survey = Survey::of(footers.iter().map(|(_, footer)| footer));
+        let survey = Survey::of(
+            footers.iter().map(|(_, footer)| footer),
+            self.circumstances.now,
+        );
         let batch = footers.last().map_or(Batch(0), |(_, footer)| footer.batch);
         let name = next_name(old);
         let directory = self.directory(&name);
@@ -223,10 +226,7 @@ impl Engine {
     /// is still used, and can be revoked.
     fn keep_owner(&self, digest: SessionDigest) {
         if let Some(Resident::Cell(cell)) = self.registry.look(digest) {
-            let state = cell.state.read();
-            if let Some(owner) = state.owner() {
-                self.owners.lock().join(owner, state.digest);
-            }
+            self.keep_owner_of(&cell.state.read());
         }
     }
 

@@ -54,7 +54,6 @@ impl Engine {
 
     /// The time, when a touch of a session is worth a frame.
     pub(crate) fn wants_touch(&self, bound: &Bound) -> Result<Option<Timestamp>> {
-        self.check()?;
         let now = self.now();
         let state = bound.cell.state.read();
         let outcome = self.check_session(&state, bound.digest, now);

@@ -18,6 +18,9 @@ use crate::session_id::SessionDigest;
 /// Rows of the index that are read together.
 const ROWS: usize = 256;
 
+/// How often an owner's sessions are looked at anew because one joined.
+const LOOKS: usize = 8;
+
 /// A session that is there.
 #[derive(Debug)]
 pub(crate) struct Known {
@@ -68,6 +71,21 @@ impl Engine {
     pub(crate) fn sessions_of(&self, owner: &str, durability: Durability) -> Result<Vec<Known>> {
         self.check()?;
         let now = self.now();
+        let mut sessions = Vec::new();
+        for _ in 0..LOOKS {
+            let watch = self.owners.watch(owner);
+            sessions = self.know_owned(owner, now)?;
+            // One that got another ID meanwhile was in neither place.
+            if watch.saw_all(&self.owners.lock()) {
+                break;
+            }
+        }
+        self.observe_all(durability)?;
+        sessions.sort_by_key(|known| std::cmp::Reverse(known.record.last_seen));
+        Ok(sessions)
+    }
+
+    fn know_owned(&self, owner: &str, now: Timestamp) -> Result<Vec<Known>> {
         let mut digests = self.owners.members(owner);
         digests.extend(self.with_index(|| Ok(self.index.get()?.owned_by(owner)?))?);
         digests.sort_unstable();
@@ -78,8 +96,6 @@ impl Engine {
             let is_owned = |known: &Known| known.record.owner.as_deref() == Some(owner);
             sessions.extend(known.filter(is_owned));
         }
-        self.observe_all(durability)?;
-        sessions.sort_by_key(|known| std::cmp::Reverse(known.record.last_seen));
         Ok(sessions)
     }
 

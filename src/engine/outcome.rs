@@ -93,13 +93,16 @@ impl Engine {
             Turn::Stays | Turn::Replaces(_) => draft.digest,
         };
         let moves = digest != draft.digest;
+        // Asked again: another touch may have come first.
+        let timeouts = self.options.timeouts;
+        let is_seen = draft.touched && timeouts.wants_touch(&state.record, draft.now);
         let is_over = self.options.timeouts.is_expired(&record, draft.now);
         Outcome {
             is_born,
             is_over,
             says: if is_born || draft.cleared || is_other || moves {
                 Says::Record
-            } else if draft.touched || !draft.keeps_keys() {
+            } else if is_seen || !draft.keeps_keys() {
                 Says::Changes
             } else {
                 Says::Nothing

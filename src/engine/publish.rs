@@ -32,6 +32,9 @@ impl Engine {
                 self.check_room()?;
             }
             let mut state = merged.cell.state.write();
+            if slice.iter().any(|step| matches!(step, Step::Damaged(..))) {
+                self.keep_owner_of(&state);
+            }
             for step in slice {
                 publish_step(&index, &mut state, merged, step, batch)?;
             }
@@ -49,6 +52,14 @@ impl Engine {
         let bytes = merged.frozen.delta.bytes().saturating_add(CELL_BYTES);
         self.memtable.release(bytes);
         Ok(())
+    }
+
+    /// The row of a damaged session does not say whose it is; one that lives
+    /// on has to be found all the time.
+    pub(super) fn keep_owner_of(&self, state: &State) {
+        if let Some(owner) = state.owner() {
+            self.owners.lock().join(owner, state.digest);
+        }
     }
 
     /// The index knows whose the session was; where it does not any more, the

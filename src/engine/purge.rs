@@ -120,9 +120,10 @@ impl Engine {
         let checkpointer = self.checkpointer.lock();
         let index = self.index.get()?;
         // What is committed and not published has the hints that it found.
-        if checkpointer.has_plan() || self.check_room().is_err() {
+        if checkpointer.has_plan() {
             return Ok(false);
         }
+        self.check_room()?;
         if self.set_hints(&index, cursor)? {
             return Ok(true);
         }
@@ -172,7 +173,12 @@ impl Engine {
             return Ok(Verdict::Wait);
         }
         let expires_at = timeouts.expires_at(&state.record);
+        // Its row is of another life than this one.
+        let is_ahead = state.changed_in != 0 || state.frozen.is_some();
         drop(state);
+        if is_ahead && expires_at.is_none_or(|at| now < at) {
+            return Ok(Verdict::Wait);
+        }
         Ok(if expires_at.is_some_and(|at| now >= at) {
             Verdict::Remove(cell)
         } else {

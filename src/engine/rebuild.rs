@@ -76,10 +76,14 @@ pub(super) struct Circumstances {
 
 impl Survey {
     /// Takes in the footers of all batches.
-    pub(super) fn of<'f>(footers: impl Iterator<Item = &'f Footer>) -> Self {
+    /// What has passed at `now` is left out.
+    pub(super) fn of<'f>(footers: impl Iterator<Item = &'f Footer>, now: Timestamp) -> Self {
         let mut survey = Self::default();
         for entry in footers.flat_map(|footer| &footer.entries) {
-            survey.add(entry);
+            match entry.identity {
+                Identity::Retired(_, until) if until <= now => {}
+                _ => survey.add(entry),
+            }
         }
         survey
     }
@@ -177,10 +181,8 @@ pub(super) fn fill(
     }
     check_promises(segments, &promised, &found)?;
     for (digest, until) in &survey.retired {
-        if *until > circumstances.now {
-            index.retire(*digest, *until)?;
-            filled.retired.add(*digest, *until);
-        }
+        index.retire(*digest, *until)?;
+        filled.retired.add(*digest, *until);
     }
     progress(total, total);
     Ok(filled)

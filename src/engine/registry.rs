@@ -98,6 +98,9 @@ impl Registry {
             return false;
         };
         let mut shard = shard.lock();
+        if shard.residents.len() >= self.shard_capacity {
+            shard.evict();
+        }
         let resident = shard
             .residents
             .entry(digest)

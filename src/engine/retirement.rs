@@ -7,6 +7,7 @@
 //! is in no sum, so it can go from the index at any time.
 
 use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 
 use super::Engine;
 use super::cell::Life;
@@ -16,7 +17,7 @@ use crate::error::Result;
 use crate::format::derived_rows::{key_hash, timed_key};
 use crate::format::identity::Timestamp;
 use crate::format::segment_frame::{Footer, RetiredSum};
-use crate::index::Remembered;
+use crate::index::{Index, Outcome, Remembered};
 use crate::session_id::SessionDigest;
 
 /// Into how many steps the time of remembering is divided. The IDs that die
@@ -45,6 +46,15 @@ impl RetiredSums {
         .collect()
     }
 
+    /// Begins the sum of a time with what the index holds of it already: rows
+    /// that are left from before the clock went back.
+    pub(super) fn begin(&mut self, until: Timestamp, index: &Index) -> Outcome<()> {
+        if let Entry::Vacant(sum) = self.0.entry(until) {
+            sum.insert(index.sum_retired_until(until)?);
+        }
+        Ok(())
+    }
+
     /// One more ID is retired.
     pub(super) fn add(&mut self, digest: SessionDigest, until: Timestamp) {
         let sum = self.0.entry(until).or_default();
@@ -61,8 +71,8 @@ impl RetiredSums {
         self.0.retain(|until, _| *until > now);
     }
 
-    /// Whether the index holds what it has to. It may hold more, where the
-    /// clock went back behind what had passed: that does no harm.
+    /// Whether the index holds what it has to. Times that are in no sum may
+    /// still have rows, where the clock went back behind what had passed.
     pub(super) fn are_in(&self, index: &Remembered) -> bool {
         let mut expected = self.0.iter().filter(|(until, _)| **until > index.after);
         expected.all(|(until, hash)| index.sums.get(until) == Some(hash))
@@ -94,8 +104,8 @@ impl Engine {
                     _ if state.digest != digest => Some(true),
                     Life::Gone => Some(true),
                     Life::Live => Some(self.is_expired(&state, now)),
-                    Life::Unborn | Life::Damaged => Some(false),
-                    Life::Unloaded | Life::Absent => None,
+                    Life::Damaged => Some(false),
+                    Life::Unloaded | Life::Absent | Life::Unborn => None,
                 };
                 drop(state);
                 if let Some(answer) = answer {

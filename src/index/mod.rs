@@ -16,6 +16,6 @@ mod scan;
 
 pub(crate) use derived::Announcement;
 pub(crate) use files::{mark, matches, remove_others, set_aside};
-pub(crate) use guard::Trouble;
+pub(crate) use guard::{Outcome, Trouble};
 pub(crate) use retired::Remembered;
 pub(crate) use rows::Index;

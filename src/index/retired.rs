@@ -76,6 +76,16 @@ impl Index {
         Ok(Remembered { after, sums })
     }
 
+    /// The sum of the hashes of the rows of one time.
+    pub(crate) fn sum_retired_until(&self, until: Timestamp) -> Outcome<u64> {
+        let mut sum = 0_u64;
+        let mut rows = self.retired.scan_prefix(until.0.to_be_bytes()).keys();
+        while let Some(key) = self.guard.run(|| rows.next().transpose())? {
+            sum = sum.wrapping_add(key_hash(&key));
+        }
+        Ok(sum)
+    }
+
     /// Removes some rows whose time has passed; returns how many.
     pub(crate) fn forget_passed(&self, now: Timestamp, limit: usize) -> Outcome<usize> {
         let keys = self.guard.run(|| {

@@ -33,8 +33,11 @@ impl Session {
     ///
     /// `SessionGone`, `StorageFull`.
     pub fn touch(&self) -> Result<()> {
-        let Some(now) = self.engine().wants_touch(&self.bound)? else {
-            return self.observe();
+        self.engine().check()?;
+        let wanted = self.engine().wants_touch(&self.bound);
+        let Ok(Some(now)) = wanted else {
+            self.observe()?;
+            return wanted.map(drop);
         };
         let admitted = self.admit(0)?;
         let touched = self.attempt(admitted, &self.bound, Turn::Stays, Some(now), |tx| {

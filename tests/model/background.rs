@@ -32,4 +32,8 @@ fn random_operations_agree_while_the_background_works() {
         total.changes > 50 && total.reopens > 3,
         "too little happened: {total:?}"
     );
+    assert!(
+        total.life.sessions_over + total.life.purged > 3 && total.life.revoked > 0,
+        "no session came to an end: {total:?}"
+    );
 }

@@ -4,8 +4,8 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use sessiondb::{
-    Builder, Clock as _, Crash, Database, Durability, Expiry, IndexFate, ManualClock, SessionId,
-    SimulatedDisk,
+    Builder, Clock as _, Crash, Database, Durability, Error, Expiry, IndexFate, ManualClock,
+    SessionId, SimulatedDisk,
 };
 
 const SECOND: Duration = Duration::from_secs(1);
@@ -137,4 +137,21 @@ fn a_commit_waits_for_the_creation_of_a_session_with_a_chosen_id() {
         .expect("a copy of the index");
     let db = open(quiet(), &disk);
     assert!(db.open_session(&id).expect("a lookup").is_some());
+}
+
+#[test]
+fn a_touch_that_finds_a_session_gone_waits_for_what_ended_it() {
+    let disk = disk();
+    let db = open(quiet(), &disk);
+    let session = db.create_session();
+    session.set("user", "ada").expect("a write");
+    let deferred = db.with_durability(Durability::Deferred { sync_within: HOUR });
+    assert!(deferred.revoke(session.id()).expect("a logout"));
+    let touched = session.touch();
+    assert!(matches!(touched, Err(Error::SessionGone)), "{touched:?}");
+    let disk = disk
+        .crash(Crash::KeepNothing, IndexFate::Kept)
+        .expect("a copy of the index");
+    let again = open(quiet(), &disk).open_session(&session.id());
+    assert!(again.expect("a lookup").is_none(), "it was seen gone");
 }

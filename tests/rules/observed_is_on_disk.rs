@@ -5,7 +5,7 @@
 use std::io::ErrorKind;
 
 use sessiondb::{
-    Crash, Database, Error, Fault, FaultEffect, IndexFate, Operation, Session, SessionId,
+    Crash, Database, Error, Expiry, Fault, FaultEffect, IndexFate, Operation, Session, SessionId,
 };
 
 use crate::support::{DEFERRED, GatedDisk, Point, cut, open, session, simulated};
@@ -76,6 +76,71 @@ const CASES: &[Case] = &[
         change: |visitor| assert_ne!(visitor.id(), visitor.cycle_id().unwrap()),
         look: |db, id| format!("{:?}", db.open_session(id).unwrap().is_none()),
     },
+    Case {
+        name: "the memory of a dead ID",
+        change: |visitor| assert_ne!(visitor.id(), visitor.flush().unwrap()),
+        look: |db, id| format!("{:?}", db.is_retired(id).unwrap()),
+    },
+    Case {
+        name: "a chosen ID that is dead",
+        change: |visitor| visitor.destroy().unwrap(),
+        look: |db, id| {
+            let refused = db.create_session_with_id(*id, Expiry::Default);
+            format!("{:?}", refused.is_err())
+        },
+    },
+    Case {
+        name: "a revoke that finds nobody",
+        change: |visitor| visitor.destroy().unwrap(),
+        look: |db, id| format!("{:?}", db.revoke(id).unwrap()),
+    },
+    Case {
+        name: "an owner",
+        change: |visitor| visitor.set_owner(Some("ada")).unwrap(),
+        look: |db, id| format!("{:?}", session(db, id).owner().unwrap()),
+    },
+    Case {
+        name: "an expiry",
+        change: |visitor| visitor.set_expiry(Expiry::BrowserSession).unwrap(),
+        look: |db, id| format!("{:?}", session(db, id).expiry().unwrap()),
+    },
+    Case {
+        name: "the list of an owner's sessions",
+        change: |visitor| visitor.set_owner(Some("ada")).unwrap(),
+        look: |db, _| format!("{:?}", db.sessions_of("ada").unwrap().len()),
+    },
+    Case {
+        name: "an owner without sessions",
+        change: |visitor| {
+            visitor.set_owner(Some("ada")).unwrap();
+            visitor.set_owner(None).unwrap();
+        },
+        look: |db, _| format!("{:?}", db.revoke_owner("ada").unwrap()),
+    },
+    Case {
+        name: "what is known of a session",
+        change: |visitor| visitor.set_owner(Some("ada")).unwrap(),
+        look: |db, id| format!("{:?}", db.inspect(&id.digest()).unwrap().unwrap().owner),
+    },
+    Case {
+        name: "the list of all sessions",
+        change: |visitor| visitor.destroy().unwrap(),
+        look: |db, _| format!("{:?}", db.sessions().count()),
+    },
+];
+
+type Ask = fn(&Session) -> Result<(), Error>;
+
+/// What a handle of a session that is gone may be asked.
+const ASKS: &[Ask] = &[
+    |session| session.get::<u32>("old").map(drop),
+    |session| session.set("old", &1),
+    |session| session.touch(),
+    |session| session.set_owner(Some("ada")),
+    |session| session.owner().map(drop),
+    |session| session.set_expiry(Expiry::Default),
+    |session| session.expires_at().map(drop),
+    |session| session.len().map(drop),
 ];
 
 #[test]
@@ -110,7 +175,8 @@ fn an_immediate_answer_waits_for_the_sync_of_what_it_depends_on_and_then_holds()
 
 #[test]
 fn an_existing_handle_waits_before_it_says_that_its_session_is_gone() {
-    for cycle in [false, true] {
+    let cycles = [false, true].into_iter();
+    for (cycle, ask) in cycles.flat_map(|cycle| ASKS.iter().map(move |ask| (cycle, ask))) {
         let disk = GatedDisk::new(8);
         let db = disk.open();
         let visitor = db.create_session();
@@ -124,7 +190,7 @@ fn an_existing_handle_waits_before_it_says_that_its_session_is_gone() {
         }
         std::thread::scope(|scope| {
             let gate = disk.close(Point::Sync, "journal/000001.log");
-            let reader = scope.spawn(|| visitor.get::<u32>("old"));
+            let reader = scope.spawn(|| ask(&visitor));
             gate.wait_for_somebody();
             drop(gate);
             assert!(matches!(reader.join().unwrap(), Err(Error::SessionGone)));

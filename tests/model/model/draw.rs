@@ -57,7 +57,7 @@ fn about_a_handle(source: &mut impl Source) -> Operation {
         26..=49 => Operation::ActAgain {
             slot,
             which: source.index(100),
-            action: Action::draw(source),
+            action: Action::draw_of_time(source),
         },
         50..=133 => Operation::Act {
             slot,
@@ -78,8 +78,8 @@ fn about_a_handle(source: &mut impl Source) -> Operation {
             },
         },
         170..=181 => end_with(slot, source),
-        182..=195 => Operation::Touch { slot },
-        196..=201 => Operation::Ask { slot },
+        182..=199 => Operation::Touch { slot },
+        200..=203 => Operation::Ask { slot },
         _ => Operation::Choose {
             slot,
             whose: whose(source),
@@ -267,6 +267,21 @@ impl Action {
                 4 => Walk::Emptiness,
                 _ => Walk::Map,
             }),
+        }
+    }
+}
+
+impl Action {
+    /// Mostly one that makes a difference to how long a key is there.
+    fn draw_of_time(source: &mut impl Source) -> Self {
+        let key = key(source);
+        match source.below(8) {
+            0..=1 => Self::Update(key, Some(Recipe::draw(source))),
+            2 => Self::Set(key, Recipe::draw(source)),
+            3 => Self::SetWithTtl(key, Recipe::draw(source), source.span()),
+            4 => Self::CompareAndSet(key, Guess::Right, Some(Recipe::draw(source))),
+            5 => Self::GetOrInsert(key, Recipe::draw(source)),
+            _ => Self::draw(source),
         }
     }
 }

@@ -8,6 +8,7 @@ use super::operation::{Accident, Blow};
 use super::place::Place;
 use super::run::Run;
 use super::terms::Terms;
+use super::time::Time;
 
 impl Run {
     pub(crate) fn checkpoint(&mut self) {
@@ -222,16 +223,18 @@ impl Run {
             ),
         };
         self.count_retired();
-        let earlier = |time: Option<super::time::Time>| time.is_some_and(|end| end <= before);
-        let mut again = found.sessions.keys().filter(|name| {
-            let state = self.history.now();
-            let session = state.sessions.get(name);
-            session.is_some_and(|session| {
-                let mut deadlines = session.keys.values().map(|held| held.deadline);
-                earlier(moment.terms.expires_at(session)) || deadlines.any(earlier)
-            })
+        let is_earlier = |time: Option<Time>| time.is_some_and(|end| end <= before);
+        let state = self.history.now();
+        let mut seen_again = found.sessions.iter().filter(|(name, seen)| {
+            let Some(session) = state.sessions.get(name) else {
+                return false;
+            };
+            let keys = session.keys.iter();
+            let mut keys = keys.filter(|(key, _)| seen.keys.contains_key(*key));
+            is_earlier(moment.terms.expires_at(session))
+                || keys.any(|(_, held)| is_earlier(held.deadline))
         });
-        self.tally.life.seen_again += u64::from(again.next().is_some());
+        self.tally.life.seen_again += u64::from(seen_again.next().is_some());
         lost
     }
 
