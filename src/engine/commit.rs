@@ -252,11 +252,20 @@ impl Engine {
             return;
         }
         let mut groups = groups.unwrap_or_else(|| self.owners.lock());
-        if let Some((owner, digest)) = before {
-            groups.leave(owner, digest);
+        match (before, now) {
+            (Some((owner, from)), Some((same, to))) if owner == same => {
+                groups.move_member(owner, from, to);
+            }
+            (before, now) => {
+                if let Some((owner, digest)) = before {
+                    groups.leave(owner, digest);
+                }
+                if let Some((owner, digest)) = now {
+                    groups.join(owner, digest);
+                }
+            }
         }
-        if let Some((owner, digest)) = now {
-            groups.join(owner, digest);
+        if let Some((owner, _)) = now {
             self.memtable.grow(MEMBER_BYTES.saturating_add(owner.len()));
         }
     }

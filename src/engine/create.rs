@@ -43,7 +43,7 @@ impl Engine {
         let mut record = None;
         loop {
             let cell = match self.registry.obtain(digest) {
-                Resident::Hidden(sequence) => {
+                Resident::Hidden(sequence, _) => {
                     self.observe(sequence, durability)?;
                     return Err(Error::SessionGone);
                 }
@@ -159,7 +159,7 @@ impl Engine {
         while !self.registry.claim(digest, own) {
             match self.registry.look(digest) {
                 None => {}
-                Some(Resident::Hidden(_)) => return Err(Error::SessionGone),
+                Some(Resident::Hidden(..)) => return Err(Error::SessionGone),
                 Some(Resident::Cell(other)) => {
                     self.with_index(|| self.load(&other, digest))?;
                     let state = other.state.read();
@@ -199,3 +199,6 @@ impl Engine {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -49,7 +49,8 @@ impl Engine {
         let from = std::mem::replace(&mut state.digest, to);
         state.hidden.push(from);
         self.registry.insert(to, Resident::Cell(Arc::clone(cell)));
-        self.registry.insert(from, Resident::Hidden(sequence));
+        self.registry
+            .insert(from, Resident::Hidden(sequence, Arc::clone(cell)));
     }
 
     /// The time, when a touch of a session is worth a frame.

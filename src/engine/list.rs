@@ -92,10 +92,19 @@ impl Engine {
         digests.dedup();
         let mut sessions = Vec::with_capacity(digests.len());
         for digest in digests {
-            let known = self.with_index(|| self.know(digest, now))?;
+            let known = match self.registry.look(digest) {
+                Some(Resident::Hidden(_, moved)) => {
+                    let state = moved.state.read();
+                    self.know_resident(&state, state.digest, now)
+                }
+                _ => self.with_index(|| self.know(digest, now))?,
+            };
             let is_owned = |known: &Known| known.record.owner.as_deref() == Some(owner);
             sessions.extend(known.filter(is_owned));
         }
+        // One that moved may have been found under both its IDs.
+        sessions.sort_by_key(|known| known.digest);
+        sessions.dedup_by_key(|known| known.digest);
         Ok(sessions)
     }
 
@@ -103,7 +112,7 @@ impl Engine {
     /// row that was read before may be of a session that is gone since.
     fn know(&self, digest: SessionDigest, now: Timestamp) -> Result<Option<Known>, Setback> {
         match self.registry.look(digest) {
-            Some(Resident::Hidden(_)) => return Ok(None),
+            Some(Resident::Hidden(..)) => return Ok(None),
             Some(Resident::Cell(cell)) => {
                 let state = cell.state.read();
                 if !matches!(state.life, Life::Unloaded | Life::Absent) {
@@ -207,3 +216,6 @@ impl Engine {
         digests.into()
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -88,7 +88,7 @@ impl Engine {
         self.check()?;
         loop {
             let cell = match self.registry.obtain(digest) {
-                Resident::Hidden(sequence) => {
+                Resident::Hidden(sequence, _) => {
                     self.observe(sequence, durability)?;
                     return Ok(None);
                 }

@@ -57,6 +57,25 @@ impl Groups {
         }
     }
 
+    /// A session of an owner has another ID. Who has found it under the old one
+    /// follows it, until the registry forgets the way.
+    pub(super) fn move_member(&mut self, owner: &str, from: SessionDigest, to: SessionDigest) {
+        let joined = self.groups.get(owner).map_or(0, |group| group.joined);
+        self.join(owner, to);
+        self.leave(owner, from);
+        if let Some(group) = self.groups.get_mut(owner) {
+            group.joined = joined;
+        }
+    }
+
+    /// The registry is about to forget a way to a member: who has not followed
+    /// it yet has to look anew.
+    pub(super) fn disturb(&mut self, owner: &str) {
+        if let Some(group) = self.groups.get_mut(owner) {
+            group.joined = group.joined.wrapping_add(1);
+        }
+    }
+
     fn tidy(&mut self, owner: &str) {
         let is_empty = |group: &Group| group.members.is_empty() && group.watchers == 0;
         if self.groups.get(owner).is_some_and(is_empty) {
@@ -164,6 +183,18 @@ mod tests {
         drop(watch);
         owners.lock().leave("b", ONE);
         assert!(owners.is_empty());
+    }
+
+    #[test]
+    fn who_gets_another_id_was_seen_until_the_way_to_it_is_forgotten() {
+        let owners = Owners::default();
+        owners.lock().join("a", ONE);
+        let watch = owners.watch("a");
+        owners.lock().move_member("a", ONE, OTHER);
+        assert!(watch.saw_all(&owners.lock()));
+        assert_eq!(owners.members("a"), [OTHER]);
+        owners.lock().disturb("a");
+        assert!(!watch.saw_all(&owners.lock()));
     }
 
     #[test]

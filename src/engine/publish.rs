@@ -87,10 +87,15 @@ impl Engine {
 
     /// The index shows the session under its new ID only, or not at all.
     fn forget_ids(&self, merged: &Merged) {
+        let state = merged.cell.state.read();
+        if let Some(owner) = state.owner()
+            && !merged.frozen.hidden.is_empty()
+        {
+            self.owners.lock().disturb(owner);
+        }
         for digest in &merged.frozen.hidden {
             self.registry.unhide(*digest);
         }
-        let state = merged.cell.state.read();
         if state.life == Life::Gone && state.base.is_none() && state.changed_in == 0 {
             let digest = state.digest;
             drop(state);

@@ -41,7 +41,7 @@ pub(crate) enum Resident {
     Cell(Arc<Cell>),
     /// The session moved to another ID with this frame; the index may still
     /// show it here.
-    Hidden(Sequence),
+    Hidden(Sequence, Arc<Cell>),
 }
 
 #[derive(Debug, Default)]
@@ -118,7 +118,7 @@ impl Registry {
         residents
             .filter_map(|(digest, resident)| match resident {
                 Resident::Cell(cell) => Some((*digest, Arc::clone(cell))),
-                Resident::Hidden(_) => None,
+                Resident::Hidden(..) => None,
             })
             .collect()
     }
@@ -178,7 +178,7 @@ impl Registry {
     pub(crate) fn unhide(&self, digest: SessionDigest) {
         if let Some(shard) = self.shard(digest) {
             let mut shard = shard.lock();
-            if let Some(Resident::Hidden(_)) = shard.residents.get(&digest) {
+            if let Some(Resident::Hidden(..)) = shard.residents.get(&digest) {
                 shard.residents.swap_remove(&digest);
             }
         }

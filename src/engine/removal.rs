@@ -238,8 +238,14 @@ impl Engine {
         digests.extend(self.with_index(|| Ok(self.index.get()?.owned_by(owner)?))?);
         let mut cells = Vec::with_capacity(digests.len());
         for digest in digests {
-            let Resident::Cell(cell) = self.registry.obtain(digest) else {
-                continue;
+            let cell = match self.registry.obtain(digest) {
+                Resident::Cell(cell) => cell,
+                Resident::Hidden(_, moved) => {
+                    if moved.state.read().owner() == Some(owner) {
+                        cells.push(moved);
+                    }
+                    continue;
+                }
             };
             self.with_index(|| self.load(&cell, digest))?;
             let state = cell.state.read();

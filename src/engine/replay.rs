@@ -148,7 +148,7 @@ impl<'r> Replay<'r> {
             state.hidden.push(from);
             let moved = Resident::Cell(Arc::clone(&cell));
             self.replayed.registry.insert(digest, moved);
-            let hidden = Resident::Hidden(sequence);
+            let hidden = Resident::Hidden(sequence, Arc::clone(&cell));
             self.replayed.registry.insert(from, hidden);
         }
         if state.record.generation != record.generation {

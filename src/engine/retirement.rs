@@ -94,7 +94,7 @@ impl Engine {
         self.check()?;
         let now = self.now();
         match self.registry.look(digest) {
-            Some(Resident::Hidden(sequence)) => {
+            Some(Resident::Hidden(sequence, _)) => {
                 self.observe(sequence, durability)?;
                 return Ok(true);
             }

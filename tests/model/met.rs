@@ -33,12 +33,12 @@ fn a_session_with_the_longest_owner_may_be_large() {
     let db = open(quiet().sessions_per_owner(Some(1)), &disk());
     let mut session = db.create_session();
     let joined = session.transaction(|tx| {
-        tx.set_bytes("picture", &[0; LARGE])?;
+        tx.set_bytes("picture", &vec![0; LARGE])?;
         tx.set_owner(Some(&owner))
     });
     assert!(joined.is_ok(), "{joined:?}");
     let renewed = session.flush_with(|tx| {
-        tx.set_bytes("picture", &[0; LARGE])?;
+        tx.set_bytes("picture", &vec![0; LARGE])?;
         tx.set_owner(Some(&owner))
     });
     assert!(renewed.is_ok(), "{renewed:?}");

@@ -22,7 +22,7 @@ fn prepare(run: &mut Run) {
         },
         Operation::Checkpoint,
         set(4, "not in the segments", 10),
-        Operation::Clock(Turn::Forward(MINUTE - Duration::from_secs(1))),
+        Operation::Clock(Turn::Forward(Duration::from_secs(59))),
         set(2, "seen again", 20),
         set(3, "written again", 20),
         Operation::Clock(Turn::Forward(Duration::from_secs(1))),

@@ -332,3 +332,17 @@ fn an_end_of_time_does_not_overflow() {
     assert!(session.expires_at().unwrap() > Some(SystemTime::now()));
     scene.db.verify().unwrap();
 }
+
+#[test]
+fn a_purge_without_room_on_disk_says_so() {
+    let scene = Scene::new();
+    scene.session();
+    scene.db.checkpoint().unwrap();
+    scene.clock.advance(HOUR);
+    scene.disk.set_capacity(Some(1 << 20));
+    let purged = scene.db.purge_expired();
+    let is_full = matches!(purged, Err(crate::Error::StorageFull { .. }));
+    assert!(is_full, "{purged:?}");
+    scene.disk.set_capacity(None);
+    assert_eq!(scene.db.purge_expired().unwrap(), 1);
+}

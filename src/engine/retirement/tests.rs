@@ -158,6 +158,36 @@ fn a_clock_that_goes_back_behind_what_has_passed_is_no_damage() {
 }
 
 #[test]
+fn ids_that_die_into_a_time_that_had_passed_before_add_up() {
+    for clean in [false, true] {
+        let (clock, disk, db) = scene();
+        let start = clock.now();
+        flushed(&db);
+        db.checkpoint().unwrap();
+        clock.advance(DAY * 3);
+        // This batch leaves the time out of its sums; nothing has purged yet.
+        db.create_session().set("a", &1).unwrap();
+        db.checkpoint().unwrap();
+        db.close().unwrap();
+        clock.set(start);
+        let db = open(&clock, &disk);
+        let id = flushed(&db);
+        db.checkpoint().unwrap();
+        db.verify().unwrap();
+        if clean {
+            db.close().unwrap();
+        }
+        let disk = disk
+            .crash(crate::Crash::KeepAll, crate::IndexFate::Kept)
+            .unwrap();
+        let db = open(&clock, &disk);
+        assert_eq!(db.engine().index.name(), "index-0001", "it is not rebuilt");
+        assert!(db.is_retired(id).unwrap());
+        db.verify().unwrap();
+    }
+}
+
+#[test]
 fn an_id_that_is_forgotten_may_live_and_die_again() {
     let (clock, _disk, db) = scene();
     let id = SessionId::from_bytes([7; 16]);

@@ -29,11 +29,6 @@ impl Time {
     pub(crate) fn minus(self, span: Duration) -> Self {
         Self(self.0.saturating_sub(nanoseconds(span)))
     }
-
-    /// How long ago an earlier time was.
-    pub(crate) fn since(self, earlier: Self) -> Duration {
-        Duration::from_nanos(self.0.saturating_sub(earlier.0))
-    }
 }
 
 /// As many as the database counts.
