@@ -148,13 +148,9 @@ impl Engine {
         own: &Arc<Cell>,
         now: Timestamp,
     ) -> Result<()> {
-        if !self.ids_are_chosen.load(Ordering::SeqCst) {
-            self.registry
-                .insert(digest, Resident::Cell(Arc::clone(own)));
-            if !self.ids_are_chosen.load(Ordering::SeqCst) {
-                return Ok(());
-            }
-            self.registry.remove(digest, own);
+        let are_chosen = &self.ids_are_chosen;
+        if self.registry.insert_unless(are_chosen, digest, own) {
+            return Ok(());
         }
         while !self.registry.claim(digest, own) {
             match self.registry.look(digest) {

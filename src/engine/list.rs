@@ -6,10 +6,11 @@
 use std::collections::VecDeque;
 
 use super::Engine;
-use super::cell::{Life, State};
+use super::cell::{Cell, Life, State};
 use super::lookup::Setback;
 use super::options::Durability;
 use super::registry::{Resident, SHARDS, last_of, shard_of};
+use super::removal::InOrder;
 use crate::error::{Error, Result};
 use crate::format::identity::Timestamp;
 use crate::format::record::{RowContent, SessionRecord, SessionRow};
@@ -90,21 +91,22 @@ impl Engine {
         digests.extend(self.with_index(|| Ok(self.index.get()?.owned_by(owner)?))?);
         digests.sort_unstable();
         digests.dedup();
-        let mut sessions = Vec::with_capacity(digests.len());
+        // One may get another ID at any time, and be found under both: what is
+        // in memory is told apart by its cell.
+        let (mut sessions, mut cells) = (Vec::new(), Vec::new());
         for digest in digests {
-            let known = match self.registry.look(digest) {
-                Some(Resident::Hidden(_, moved)) => {
-                    let state = moved.state.read();
-                    self.know_resident(&state, state.digest, now)
+            match self.registry.look(digest) {
+                Some(Resident::Hidden(_, cell) | Resident::Cell(cell)) if is_known(&cell) => {
+                    cells.push(cell);
                 }
-                _ => self.with_index(|| self.know(digest, now))?,
-            };
-            let is_owned = |known: &Known| known.record.owner.as_deref() == Some(owner);
-            sessions.extend(known.filter(is_owned));
+                _ => sessions.extend(self.with_index(|| self.know(digest, now))?),
+            }
         }
-        // One that moved may have been found under both its IDs.
-        sessions.sort_by_key(|known| known.digest);
-        sessions.dedup_by_key(|known| known.digest);
+        for cell in InOrder::of(cells).cells() {
+            let state = cell.state.read();
+            sessions.extend(self.know_resident(&state, state.digest, now));
+        }
+        sessions.retain(|known| known.record.owner.as_deref() == Some(owner));
         Ok(sessions)
     }
 
@@ -215,6 +217,11 @@ impl Engine {
         digests.sort_unstable();
         digests.into()
     }
+}
+
+/// Whether memory knows of a session, rather than the index.
+fn is_known(cell: &Cell) -> bool {
+    !matches!(cell.state.read().life, Life::Unloaded | Life::Absent)
 }
 
 #[cfg(test)]

@@ -5,6 +5,7 @@
 //! by the list of changed sessions until its checkpoint is published.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use indexmap::IndexMap;
 use parking_lot::Mutex;
@@ -138,6 +139,29 @@ impl Registry {
         let resident = Resident::Cell(Arc::new(Cell::new(digest, Life::Unloaded)));
         shard.residents.insert(digest, resident.clone());
         resident
+    }
+
+    /// Makes a cell the one of a digest, whatever else was, unless a flag is
+    /// set. Who sets it asks the registry after that, and finds the cell.
+    pub(crate) fn insert_unless(
+        &self,
+        flag: &AtomicBool,
+        digest: SessionDigest,
+        cell: &Arc<Cell>,
+    ) -> bool {
+        let Some(shard) = self.shard(digest) else {
+            return false;
+        };
+        let mut shard = shard.lock();
+        if flag.load(Ordering::SeqCst) {
+            return false;
+        }
+        if shard.residents.len() >= self.shard_capacity {
+            shard.evict();
+        }
+        let resident = Resident::Cell(Arc::clone(cell));
+        shard.residents.insert(digest, resident);
+        true
     }
 
     /// Makes a resident known.

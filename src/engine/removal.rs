@@ -42,6 +42,11 @@ impl InOrder {
         Self(cells)
     }
 
+    /// All of them.
+    pub(super) fn cells(&self) -> &[Arc<Cell>] {
+        &self.0
+    }
+
     /// Journal bytes for the end of all of them, at most.
     pub(super) fn removal_bytes(&self) -> u64 {
         let ends = (self.0.len() as u64).saturating_mul(REMOVAL_BYTES);
