@@ -1,8 +1,9 @@
 //! Sessions whose ID somebody else has chosen.
 //!
-//! Two callers may choose the same one at the same time: the registry has one
-//! cell for each digest, and who makes it live holds its lock from the look
-//! into the index to the append.
+//! Two callers may choose the same one at the same time, or choose one that was
+//! drawn: the registry has one cell for each digest, and only who holds that
+//! cell's writer lock makes it live. While the cell stays the digest's, what
+//! the index says of the digest cannot change.
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;

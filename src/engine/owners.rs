@@ -68,8 +68,8 @@ impl Groups {
         }
     }
 
-    /// The registry is about to forget a way to a member: who has not followed
-    /// it yet has to look anew.
+    /// The rows of a member are about to go to another ID, and the registry to
+    /// forget the way to it: who is looking has to look anew.
     pub(super) fn disturb(&mut self, owner: &str) {
         if let Some(group) = self.groups.get_mut(owner) {
             group.joined = group.joined.wrapping_add(1);

@@ -25,6 +25,7 @@ impl Engine {
     /// Publishes one session.
     pub(super) fn publish(&self, merged: &Merged, batch: Batch) -> Result<(), Setback> {
         let index = self.index.get()?;
+        self.disturb_owner(merged);
         let slices = merged.steps.chunks(SLICE);
         let last = slices.len().saturating_sub(1);
         for (count, slice) in slices.enumerate() {
@@ -52,6 +53,19 @@ impl Engine {
         let bytes = merged.frozen.delta.bytes().saturating_add(CELL_BYTES);
         self.memtable.release(bytes);
         Ok(())
+    }
+
+    /// Whoever is looking for an owner's sessions has to look anew: this one's
+    /// row goes from its old ID to its new one, and a walk over the rows may
+    /// meet neither. Before the first step, so that who begins after it finds
+    /// the new ID, in the table of owners or as a row (6).
+    fn disturb_owner(&self, merged: &Merged) {
+        if merged.frozen.hidden.is_empty() {
+            return;
+        }
+        if let Some(owner) = merged.cell.state.read().owner() {
+            self.owners.lock().disturb(owner);
+        }
     }
 
     /// The row of a damaged session does not say whose it is; one that lives
@@ -87,15 +101,10 @@ impl Engine {
 
     /// The index shows the session under its new ID only, or not at all.
     fn forget_ids(&self, merged: &Merged) {
-        let state = merged.cell.state.read();
-        if let Some(owner) = state.owner()
-            && !merged.frozen.hidden.is_empty()
-        {
-            self.owners.lock().disturb(owner);
-        }
         for digest in &merged.frozen.hidden {
             self.registry.unhide(*digest);
         }
+        let state = merged.cell.state.read();
         if state.life == Life::Gone && state.base.is_none() && state.changed_in == 0 {
             let digest = state.digest;
             drop(state);

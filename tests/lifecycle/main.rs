@@ -17,4 +17,9 @@ mod expiry;
 mod operations;
 mod retired;
 mod support;
+
+/// Starts for many threads.
+#[path = "../races/support.rs"]
+#[expect(dead_code, reason = "the rest is for longer races")]
+mod racing;
 mod ttl;

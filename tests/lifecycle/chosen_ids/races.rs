@@ -1,32 +1,12 @@
 //! Of many callers with one ID exactly one makes the session.
 
-use std::sync::Barrier;
-use std::thread;
-
 use sessiondb::{Database, Error, Expiry, Result, SessionId};
 
 use super::{id, is_dead};
+use crate::racing::together;
 use crate::support::{Fate, Scene};
 
 const THREADS: usize = 8;
-
-/// What threads that start at once each get.
-fn together<T: Send>(work: impl Fn(usize) -> T + Sync) -> Vec<T> {
-    let start = Barrier::new(THREADS);
-    thread::scope(|scope| {
-        let threads: Vec<_> = (0..THREADS)
-            .map(|number| {
-                let (start, work) = (&start, &work);
-                scope.spawn(move || {
-                    start.wait();
-                    work(number)
-                })
-            })
-            .collect();
-        let done = threads.into_iter().map(|thread| thread.join().unwrap());
-        done.collect()
-    })
-}
 
 /// Makes a session and leaves the winner's name in it.
 fn make(db: &Database, id: SessionId, name: usize) -> Result<usize> {
@@ -44,7 +24,7 @@ fn one_of_many_wins() {
             scene.written();
             scene.db.checkpoint().unwrap();
         }
-        let outcomes = together(|name| make(&scene.db, id(round), name));
+        let outcomes = together(THREADS, |name| make(&scene.db, id(round), name));
         let mut winners = Vec::new();
         for outcome in outcomes {
             match outcome {
@@ -69,7 +49,7 @@ fn one_of_many_wins() {
 #[test]
 fn of_many_ids_at_once_each_goes_to_one() {
     let scene = Scene::new();
-    let outcomes = together(|name| {
+    let outcomes = together(THREADS, |name| {
         // Each begins elsewhere, and all meet all the time.
         let ids = (0..50_u8).map(|number| (number + u8::try_from(name).unwrap() * 5) % 50);
         let made = ids.filter(|number| match make(&scene.db, id(*number), name) {
@@ -90,7 +70,7 @@ fn of_many_ids_at_once_each_goes_to_one() {
 fn who_finds_it_opens_what_the_winner_made() {
     for round in 0..30_u8 {
         let scene = Scene::new();
-        let seen = together(|name| {
+        let seen = together(THREADS, |name| {
             match scene
                 .db
                 .create_session_with_id(id(round), Expiry::BrowserSession)
@@ -121,7 +101,7 @@ fn nobody_makes_it_again_while_it_is_logged_out() {
         if round % 2 == 0 {
             scene.db.checkpoint().unwrap();
         }
-        let outcomes = together(|name| {
+        let outcomes = together(THREADS, |name| {
             if name == 0 {
                 scene.handle(&id(round)).destroy()
             } else {

@@ -1,10 +1,8 @@
 //! Many handles of one session log in or out at the same time.
 
-use std::sync::{Barrier, Mutex};
-use std::thread;
-
 use sessiondb::{Error, Result, Session, SessionId};
 
+use crate::racing::together_with;
 use crate::support::{Fate, Scene, contents, named};
 
 const THREADS: usize = 6;
@@ -15,23 +13,8 @@ fn together(
     id: &SessionId,
     work: impl Fn(usize, &mut Session) -> Result<SessionId> + Sync,
 ) -> Vec<Result<SessionId>> {
-    let handles: Vec<_> = (0..THREADS).map(|_| Mutex::new(scene.handle(id))).collect();
-    let start = Barrier::new(THREADS);
-    thread::scope(|scope| {
-        let threads: Vec<_> = handles
-            .iter()
-            .enumerate()
-            .map(|(number, handle)| {
-                let (start, work) = (&start, &work);
-                scope.spawn(move || {
-                    start.wait();
-                    work(number, &mut handle.lock().unwrap())
-                })
-            })
-            .collect();
-        let done = threads.into_iter().map(|thread| thread.join().unwrap());
-        done.collect()
-    })
+    let handles = (0..THREADS).map(|_| scene.handle(id)).collect();
+    together_with(handles, |number, mut handle| work(number, &mut handle))
 }
 
 /// A session, in a segment every other time.
