@@ -1,5 +1,5 @@
-//! What it costs that sessions have a life: renewing, owning and expiring
-//! them, each held against its target.
+//! What it costs that sessions have a life: renewing, owning, expiring and
+//! listing them, each held against its target.
 //!
 //! ```text
 //! cargo bench --bench lifecycle                     a table, after some ten minutes
@@ -20,7 +20,6 @@ mod creation;
 mod floor;
 mod load;
 #[path = "../operations/machine.rs"]
-#[expect(dead_code, reason = "memory is measured in `operations` only")]
 mod machine;
 mod purge;
 mod readers;
@@ -31,9 +30,11 @@ mod report;
 #[expect(dead_code, reason = "`operations` asks for more")]
 mod samples;
 mod touch;
+mod walk;
 #[path = "../operations/workplace.rs"]
 mod workplace;
 
+use std::path::Path;
 use std::process::ExitCode;
 
 use arguments::Arguments;
@@ -60,13 +61,21 @@ fn main() -> ExitCode {
 }
 
 fn run() -> Outcome<ExitCode> {
-    let arguments = Arguments::parse(std::env::args().skip(1))?;
+    let words: Vec<String> = std::env::args().skip(1).collect();
+    // A process that is made to walk is told so by its first word.
+    if let [walk::WALK, place, rounds, seconds] =
+        words.iter().map(String::as_str).collect::<Vec<_>>()[..]
+    {
+        return walk::tell_rounds(Path::new(place), rounds, seconds);
+    }
+    let arguments = Arguments::parse(words.into_iter())?;
     let workplace = Workplace::new(&arguments)?;
     let mut report = Report::new(Machine::look(&workplace)?, arguments.names.clone());
     report.machine.print();
     touch::measure(&workplace, &mut report)?;
     creation::measure(&workplace, &mut report)?;
     purge::measure(&workplace, &mut report)?;
+    walk::measure(&workplace, &mut report)?;
     drop(workplace);
     report.print();
     report.write(&workplace::target().join("bench/lifecycle.json"))?;
