@@ -42,6 +42,8 @@ mod sweep;
 mod verify;
 
 #[cfg(test)]
+mod stops;
+#[cfg(test)]
 mod testing;
 
 use std::sync::Arc;

@@ -9,7 +9,8 @@
 //! append and apply, so that a revoke that holds it knows of every frame
 //! before its own (6). Reading the index is not done under it; who looks at
 //! all members [watches](Watch) the owner first, and begins anew if somebody
-//! joined meanwhile.
+//! joined meanwhile, or went from one place to another, where a look may meet
+//! neither.
 
 use std::collections::{HashMap, HashSet};
 
@@ -25,6 +26,8 @@ struct Group {
     members: HashSet<SessionDigest>,
     /// How many joined while somebody watched.
     joined: u64,
+    /// How many went from one place to another.
+    moved: u64,
     watchers: usize,
 }
 
@@ -72,7 +75,7 @@ impl Groups {
     /// forget the way to it: who is looking has to look anew.
     pub(super) fn disturb(&mut self, owner: &str) {
         if let Some(group) = self.groups.get_mut(owner) {
-            group.joined = group.joined.wrapping_add(1);
+            group.moved = group.moved.wrapping_add(1);
         }
     }
 
@@ -103,6 +106,7 @@ impl Owners {
             owners: self,
             owner,
             joined: group.joined,
+            moved: group.moved,
         }
     }
 
@@ -126,13 +130,23 @@ pub(super) struct Watch<'o> {
     owners: &'o Owners,
     owner: &'o str,
     joined: u64,
+    moved: u64,
 }
 
 impl Watch<'_> {
-    /// Whether nobody has joined since the look began, by who holds the lock.
+    /// Whether nobody has joined since the look began, and all that had were
+    /// found, by who holds the lock.
     pub(super) fn saw_all(&self, groups: &Groups) -> bool {
         let group = groups.groups.get(self.owner);
-        group.is_some_and(|group| group.joined == self.joined)
+        group.is_some_and(|group| group.joined == self.joined && group.moved == self.moved)
+    }
+
+    /// Whether all were found that have been members all the time. Who joins
+    /// again and again does not keep anybody from that.
+    pub(super) fn saw_who_stayed(&self) -> bool {
+        let groups = self.owners.lock();
+        let group = groups.groups.get(self.owner);
+        group.is_some_and(|group| group.moved == self.moved)
     }
 }
 
@@ -147,62 +161,4 @@ impl Drop for Watch<'_> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    const ONE: SessionDigest = SessionDigest::from_bytes([1; 16]);
-    const OTHER: SessionDigest = SessionDigest::from_bytes([2; 16]);
-
-    #[test]
-    fn a_member_is_one_until_it_leaves_and_nothing_stays_behind() {
-        let owners = Owners::default();
-        owners.lock().join("a", ONE);
-        owners.lock().join("a", OTHER);
-        owners.lock().join("b", ONE);
-        owners.lock().leave("a", ONE);
-        assert_eq!(owners.members("a"), [OTHER]);
-        assert_eq!(owners.members("b"), [ONE]);
-        owners.lock().leave("a", OTHER);
-        owners.lock().leave("b", ONE);
-        owners.lock().leave("b", ONE);
-        assert!(owners.is_empty());
-    }
-
-    #[test]
-    fn a_watch_sees_who_joins_its_owner_and_nobody_else() {
-        let owners = Owners::default();
-        let watch = owners.watch("a");
-        owners.lock().join("b", ONE);
-        assert!(watch.saw_all(&owners.lock()));
-        owners.lock().join("a", ONE);
-        assert!(!watch.saw_all(&owners.lock()));
-        drop(watch);
-        let watch = owners.watch("a");
-        owners.lock().leave("a", ONE);
-        assert!(watch.saw_all(&owners.lock()), "who leaves is no matter");
-        drop(watch);
-        owners.lock().leave("b", ONE);
-        assert!(owners.is_empty());
-    }
-
-    #[test]
-    fn who_gets_another_id_was_seen_until_the_way_to_it_is_forgotten() {
-        let owners = Owners::default();
-        owners.lock().join("a", ONE);
-        let watch = owners.watch("a");
-        owners.lock().move_member("a", ONE, OTHER);
-        assert!(watch.saw_all(&owners.lock()));
-        assert_eq!(owners.members("a"), [OTHER]);
-        owners.lock().disturb("a");
-        assert!(!watch.saw_all(&owners.lock()));
-    }
-
-    #[test]
-    fn who_joins_and_leaves_again_was_there() {
-        let owners = Owners::default();
-        let watch = owners.watch("a");
-        owners.lock().join("a", ONE);
-        owners.lock().leave("a", ONE);
-        assert!(!watch.saw_all(&owners.lock()));
-    }
-}
+mod tests;

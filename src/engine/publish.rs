@@ -25,7 +25,11 @@ impl Engine {
     /// Publishes one session.
     pub(super) fn publish(&self, merged: &Merged, batch: Batch) -> Result<(), Setback> {
         let index = self.index.get()?;
+        #[cfg(test)]
+        super::stops::stop();
         self.disturb_owner(merged);
+        #[cfg(test)]
+        super::stops::stop();
         let slices = merged.steps.chunks(SLICE);
         let last = slices.len().saturating_sub(1);
         for (count, slice) in slices.enumerate() {
@@ -49,6 +53,8 @@ impl Engine {
         if merged.steps.is_empty() {
             merged.cell.state.write().frozen = None;
         }
+        #[cfg(test)]
+        super::stops::stop();
         self.forget_ids(merged);
         let bytes = merged.frozen.delta.bytes().saturating_add(CELL_BYTES);
         self.memtable.release(bytes);
@@ -72,7 +78,10 @@ impl Engine {
     /// on has to be found all the time.
     pub(super) fn keep_owner_of(&self, state: &State) {
         if let Some(owner) = state.owner() {
-            self.owners.lock().join(owner, state.digest);
+            let mut groups = self.owners.lock();
+            groups.join(owner, state.digest);
+            // It leaves the rows for the table, against the order of a look.
+            groups.disturb(owner);
         }
     }
 

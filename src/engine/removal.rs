@@ -238,9 +238,7 @@ impl Engine {
     /// The sessions that may be an owner's: all that are, and some that are
     /// none any more.
     pub(super) fn members(&self, owner: &str) -> Result<Vec<Arc<Cell>>> {
-        // In this order: whoever leaves this list does so for a row.
-        let mut digests = self.owners.members(owner);
-        digests.extend(self.with_index(|| Ok(self.index.get()?.owned_by(owner)?))?);
+        let digests = self.digests_of(owner)?;
         let mut cells = Vec::with_capacity(digests.len());
         for digest in digests {
             let cell = match self.registry.obtain(digest) {
@@ -252,6 +250,8 @@ impl Engine {
                     continue;
                 }
             };
+            #[cfg(test)]
+            super::stops::stop();
             self.with_index(|| self.load(&cell, digest))?;
             let state = cell.state.read();
             match state.life {
@@ -265,6 +265,21 @@ impl Engine {
             }
         }
         Ok(cells)
+    }
+
+    /// The IDs under which an owner's sessions may be found; who needs all of
+    /// them watches the owner meanwhile.
+    pub(super) fn digests_of(&self, owner: &str) -> Result<Vec<SessionDigest>> {
+        #[cfg(test)]
+        super::stops::stop();
+        // In this order: whoever leaves this list does so for a row.
+        let mut digests = self.owners.members(owner);
+        #[cfg(test)]
+        super::stops::stop();
+        digests.extend(self.with_index(|| Ok(self.index.get()?.owned_by(owner)?))?);
+        #[cfg(test)]
+        super::stops::stop();
+        Ok(digests)
     }
 }
 
