@@ -14,7 +14,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use sessiondb::{Database, Durability, SessionDigest, SessionId};
+use sessiondb::{Database, Durability, SessionDigest, SessionId, SessionInfo};
 
 use crate::Outcome;
 use crate::arguments::Length;
@@ -39,7 +39,7 @@ const OWN: usize = 100;
 /// a walk's, are to write about as much as without.
 const REST: Duration = Duration::from_millis(1);
 /// Until the caches are full.
-const WARM_UP: Duration = Duration::from_secs(20);
+const WARM_UP: Duration = Duration::from_secs(30);
 /// What a walk may take, whatever the number of sessions.
 const MOST_MEBIBYTES: f64 = 32.0;
 
@@ -155,6 +155,7 @@ pub(crate) fn tell_rounds(place: &Path, rounds: &str, seconds: &str) -> Outcome<
     let scene = Scene::open(place)?;
     // What the caches take is no walk's.
     scene.beside_writers(|| scene.walk_for(WARM_UP))?;
+    let mut highest = 0.0_f64;
     for _ in 0..rounds.parse()? {
         let (alone, lasted) = scene.beside_writers(|| Ok(rest(period)))?;
         let writes_alone = alone.writes / lasted;
@@ -171,7 +172,9 @@ pub(crate) fn tell_rounds(place: &Path, rounds: &str, seconds: &str) -> Outcome<
             round.peak_alone, round.peak_beside,
         );
         println!("{}", round.line());
+        highest = highest.max(round.peak_beside);
     }
+    scene.assert_memory_shows(highest)?;
     scene.database.close()?;
     Ok(ExitCode::SUCCESS)
 }
@@ -307,5 +310,25 @@ impl Scene {
             return Err("the walk has missed the last sessions".into());
         }
         Ok(walked)
+    }
+
+    /// A walk of which all is kept has to exceed what others may take, or the
+    /// figures mean nothing. It takes many sessions to tell.
+    fn assert_memory_shows(&self, highest: f64) -> Outcome<()> {
+        let kept = self.ids.len().saturating_mul(size_of::<SessionInfo>());
+        if kept < 64 << 20 {
+            return Ok(());
+        }
+        let keep = || Ok(self.database.sessions().collect::<Result<Vec<_>, _>>()?);
+        let (beside, kept) = self.beside_writers(keep)?;
+        eprintln!(
+            "walk: peak {:.1} MiB beside one of which {} sessions are kept",
+            beside.peak,
+            kept.len(),
+        );
+        if beside.peak < highest + MOST_MEBIBYTES {
+            return Err("a walk of which all is kept takes no memory".into());
+        }
+        Ok(())
     }
 }
