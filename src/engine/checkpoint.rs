@@ -21,7 +21,7 @@ use crate::error::{Error, Result};
 use crate::format::identity::{Batch, Generation, Location, Timestamp};
 use crate::format::record::{RowContent, SessionRow};
 use crate::format::segment_frame::Footer;
-use crate::index::{Announcement, Trouble};
+use crate::index::{Announcement, Trouble, hint_of};
 use crate::journal::Position;
 use crate::segments::BatchWriter;
 use crate::session_id::SessionDigest;
@@ -303,7 +303,7 @@ impl Engine {
             row = Some((old.digest, settled));
         }
         let hint = row.as_ref().and_then(|(digest, row)| {
-            let hint = hint_of(row)?;
+            let (hint, _) = hint_of(*digest, row)?;
             (*digest == frozen.digest).then_some(hint)
         });
         let is_there = matches!(frozen.life, Life::Live | Life::Damaged);
@@ -405,7 +405,7 @@ impl Engine {
     fn announce(&self, checkpointer: &mut Checkpointer, plan: &Plan) -> Result<()> {
         for slice in plan.announced.slices(ROOM_CHECKED_EVERY) {
             self.check_room()?;
-            if let Err(trouble) = self.index.get()?.announce(slice) {
+            if let Err(trouble) = self.index.get()?.announce(&slice) {
                 // A rebuild puts all of the batch.
                 return self.rebuild_index(checkpointer, &trouble);
             }
@@ -431,14 +431,6 @@ impl Engine {
             0,
             "the index cannot be written, also after a rebuild",
         ))
-    }
-}
-
-/// When the purge is to look at a settled session.
-fn hint_of(row: &SessionRow) -> Option<Timestamp> {
-    match &row.content {
-        RowContent::Whole { record, .. } => record.hint_at,
-        RowContent::Damaged { .. } => None,
     }
 }
 

@@ -13,6 +13,9 @@ const TOUCH_FRACTION: u32 = 16;
 /// The same for a session without an idle time: its last use is of interest,
 /// though nothing depends on it.
 const TOUCH_WITHOUT_IDLE: Duration = Duration::from_secs(3600);
+/// Hints are for whole seconds: sessions share groups of them, and are looked
+/// at a second late at most.
+const HINT_STEP: Duration = Duration::from_secs(1);
 /// How long dead IDs are remembered where no session ever expires.
 const RETIRE_WITHOUT_TIMEOUT: Duration = Duration::from_secs(14 * 86_400);
 
@@ -23,6 +26,13 @@ pub(crate) struct Timeouts {
     pub(crate) idle: Option<Duration>,
     /// So long after it was created, whatever it says itself.
     pub(crate) absolute: Option<Duration>,
+}
+
+/// When the purge looks at what is over at a time: the first whole second
+/// from then on.
+pub(crate) fn hint_time(at: Timestamp) -> Timestamp {
+    let step = u64::try_from(HINT_STEP.as_nanos()).unwrap_or(1);
+    Timestamp(at.0.checked_next_multiple_of(step).unwrap_or(u64::MAX))
 }
 
 impl Timeouts {
@@ -53,12 +63,17 @@ impl Timeouts {
         self.expires_at(record).is_some_and(|at| now >= at)
     }
 
+    /// The hint of a session that has no earlier one.
+    pub(crate) fn latest_hint(&self, record: &SessionRecord) -> Option<Timestamp> {
+        self.expires_at(record).map(hint_time)
+    }
+
     /// Whether the purge looks at a session early enough. INVARIANT of every
     /// row of the index, once timeouts that have changed are made good.
     pub(crate) fn has_hint(&self, record: &SessionRecord) -> bool {
-        match (record.hint_at, self.expires_at(record)) {
+        match (record.hint_at, self.latest_hint(record)) {
             (_, None) => true,
-            (Some(hint), Some(expires_at)) => hint <= expires_at,
+            (Some(hint), Some(latest)) => hint <= latest,
             (None, Some(_)) => false,
         }
     }
@@ -66,8 +81,8 @@ impl Timeouts {
     /// The hint of a session that is written, where it had `old` before: an
     /// earlier one will do.
     pub(crate) fn hint(&self, record: &SessionRecord, old: Option<Timestamp>) -> Option<Timestamp> {
-        let expires_at = self.expires_at(record)?;
-        Some(old.map_or(expires_at, |old| old.min(expires_at)))
+        let latest = self.latest_hint(record)?;
+        Some(old.map_or(latest, |old| old.min(latest)))
     }
 
     /// The timeouts, for a note in the index.

@@ -1,27 +1,33 @@
 //! The purge: sessions whose time is over go.
 //!
-//! Rows of the tree `expiry` are hints: "look at this session at that time".
-//! INVARIANT: a session that expires and is in the index has a hint, at its
-//! expiry or earlier. Extending touches no hint; when it comes due the
-//! session decides, under its lock: it is removed, or gets a new hint. What
-//! shortens a session's life is written by a checkpoint, which moves the hint.
+//! Rows of the tree `expiry` are groups of hints: "look at these sessions at
+//! that time". INVARIANT: a session that expires and is in the index has a
+//! hint, at the whole second after its expiry or earlier. Extending touches no
+//! hint; when it comes due the session decides, under its lock: it is removed,
+//! or gets a new hint. What shortens a session's life is written by a
+//! checkpoint, which gives it an earlier one. Members of a group whose rows
+//! have other hints by then are left out when it comes due.
 //! Timeouts that have changed since are made good by a look at all sessions.
+//!
+//! A step looks at whole groups and goes on behind them. A hint that moves
+//! does so to a time that has not come: no round meets it twice.
 
 use std::sync::Arc;
 
 use super::Engine;
 use super::cell::{Cell, Life};
 use super::checkpoint::Checkpointer;
+use super::expiry::hint_time;
 use super::lookup::Setback;
 use super::registry::Resident;
 use crate::error::Result;
 use crate::format::identity::Timestamp;
 use crate::format::record::{RowContent, SessionRow};
-use crate::index::Index;
+use crate::index::{Hint, HintGroup, HintMove, Index};
 use crate::session_id::SessionDigest;
 
 /// Hints looked at under one hold of the checkpointer, and sessions removed
-/// in one frame.
+/// in one frame; more if a single group has more.
 const SLICE: usize = 128;
 /// Rows looked at under one hold of the checkpointer.
 const ROWS: usize = 512;
@@ -29,8 +35,10 @@ const ROWS: usize = 512;
 /// How far the purge has come.
 #[derive(Debug, Clone, Copy, Default)]
 pub(super) struct PurgeCursor {
-    /// The last hint that was looked at in this round.
-    hint: Option<(Timestamp, SessionDigest)>,
+    /// The last group that was looked at in this round.
+    group: Option<Hint>,
+    /// Whether to look at groups whose second is not over yet.
+    is_early: bool,
     /// Where the look at all sessions is.
     rows: Rows,
 }
@@ -55,14 +63,15 @@ pub(super) struct Purged {
     pub(super) more: bool,
 }
 
-/// What is to be done about a hint that is due.
+/// What is to be done about a hint.
 enum Verdict {
-    /// Nothing: the next checkpoint moves or removes it.
+    /// Nothing: the next checkpoint moves or removes the session, or its time
+    /// has not come.
     Wait,
-    /// No session's row names it.
+    /// No session's row has it.
     Stray,
     /// The session lives on until then.
-    Move(Box<SessionRow>, Option<Timestamp>),
+    Move(Box<HintMove>),
     /// The session is over.
     Remove(Arc<Cell>),
 }
@@ -70,7 +79,10 @@ enum Verdict {
 impl Engine {
     /// Removes all that has expired, also what no checkpoint has seen yet.
     pub(crate) fn purge_expired(&self) -> Result<u64> {
-        let mut cursor = PurgeCursor::default();
+        let mut cursor = PurgeCursor {
+            is_early: true,
+            ..PurgeCursor::default()
+        };
         let mut removed = 0_u64;
         self.checkpoint()?;
         loop {
@@ -129,18 +141,47 @@ impl Engine {
         }
         let now = self.now();
         let forgotten = index.forget_passed(now, SLICE)?;
-        let hints = index.due_hints(cursor.hint, now, SLICE)?;
-        for (time, digest) in &hints {
-            match self.judge(&index, *time, *digest, now)? {
-                Verdict::Wait => {}
-                Verdict::Stray => index.drop_hint(*time, *digest)?,
-                Verdict::Move(row, to) => index.move_hint(*digest, &row, to)?,
-                Verdict::Remove(cell) => doomed.push(cell),
+        let through = if cursor.is_early { hint_time(now) } else { now };
+        let (groups, more) = index.due_groups(cursor.group, through, SLICE)?;
+        self.look_at_groups(&index, &groups, now, doomed)?;
+        cursor.group = groups.last().map(HintGroup::place).filter(|_| more);
+        Ok(more || forgotten == SLICE)
+    }
+
+    /// Judges the members of groups. Whoever is to be removed stays in: until
+    /// the next checkpoint the row has the hint.
+    fn look_at_groups(
+        &self,
+        index: &Index,
+        groups: &[HintGroup],
+        now: Timestamp,
+        doomed: &mut Vec<Arc<Cell>>,
+    ) -> Result<(), Setback> {
+        let mut moves = Vec::new();
+        let mut shrunk = Vec::new();
+        for group in groups {
+            let mut staying = Vec::with_capacity(group.members.len());
+            for digest in &group.members {
+                match self.judge(index, group.time, *digest, now)? {
+                    Verdict::Wait => staying.push(*digest),
+                    Verdict::Stray => {}
+                    Verdict::Move(one) => moves.push(*one),
+                    Verdict::Remove(cell) => {
+                        staying.push(*digest);
+                        doomed.push(cell);
+                    }
+                }
+            }
+            if staying.len() < group.members.len() {
+                shrunk.push((group.place(), staying));
             }
         }
-        let is_round_over = hints.len() < SLICE;
-        cursor.hint = hints.last().copied().filter(|_| !is_round_over);
-        Ok(!is_round_over || forgotten == SLICE)
+        // In this order: a crash leaves a member too many, never one too few.
+        index.move_hints(moves)?;
+        for (place, staying) in shrunk {
+            index.shrink_group(place, &staying)?;
+        }
+        Ok(())
     }
 
     fn judge(
@@ -162,7 +203,7 @@ impl Engine {
         let timeouts = self.options.timeouts;
         if self.registry.look(digest).is_none() && !timeouts.is_expired(record, now) {
             let expires_at = timeouts.expires_at(record);
-            return Ok(Verdict::Move(Box::new(row), expires_at));
+            return Ok(put_off((time, digest), row, expires_at, now));
         }
         let Resident::Cell(cell) = self.registry.obtain(digest) else {
             return Ok(Verdict::Wait);
@@ -182,7 +223,7 @@ impl Engine {
         Ok(if expires_at.is_some_and(|at| now >= at) {
             Verdict::Remove(cell)
         } else {
-            Verdict::Move(Box::new(row), expires_at)
+            put_off((time, digest), row, expires_at, now)
         })
     }
 
@@ -205,20 +246,35 @@ impl Engine {
             }
         };
         let rows = index.sessions_after(after, ROWS)?;
-        for (digest, row) in &rows {
-            if let RowContent::Whole { record, .. } = &row.content
-                && !timeouts.has_hint(record)
-            {
-                index.move_hint(*digest, row, timeouts.expires_at(record))?;
-            }
-        }
         let last = rows.last().map(|(last, _)| *last);
+        let wrong = rows.into_iter().filter_map(|(digest, row)| {
+            let RowContent::Whole { record, .. } = &row.content else {
+                return None;
+            };
+            let to = timeouts.latest_hint(record);
+            (!timeouts.has_hint(record)).then_some(HintMove { digest, row, to })
+        });
+        index.move_hints(wrong.collect())?;
         if last.is_none() {
             index.note_hints(timeouts.encode())?;
         }
         cursor.rows = last.map_or(Rows::Done, |last| Rows::After(Some(last)));
         Ok(true)
     }
+}
+
+/// What is to be done about the hint of a session that lives on at `now`.
+fn put_off(
+    (time, digest): Hint,
+    row: SessionRow,
+    expires_at: Option<Timestamp>,
+    now: Timestamp,
+) -> Verdict {
+    if time > now {
+        return Verdict::Wait;
+    }
+    let to = expires_at.map(hint_time);
+    Verdict::Move(Box::new(HintMove { digest, row, to }))
 }
 
 impl Checkpointer {

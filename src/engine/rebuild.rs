@@ -15,12 +15,17 @@ use crate::error::{Error, Result};
 use crate::format::identity::{Batch, Generation, Location, PageNumber, Timestamp};
 use crate::format::record::{PageRow, RowContent, SessionRecord, SessionRow, page_key};
 use crate::format::segment_frame::{Footer, FooterEntry, Identity, Kind};
-use crate::index::Index;
+use crate::index::{Index, Put, hint_of};
 use crate::segments::Segments;
 use crate::session_id::SessionDigest;
 
 /// How many frames lie between two reports of progress.
 const REPORT_EVERY: u64 = 4096;
+/// How many hints are put together at most, in groups of one time each.
+const HINTS_TOGETHER: usize = 1 << 20;
+/// How many entries of a footer are applied together: what their hints are is
+/// known before the first row is put.
+const ENTRIES_TOGETHER: usize = 1 << 14;
 
 /// The newest frame of an identity.
 #[derive(Debug, Clone)]
@@ -143,6 +148,8 @@ pub(super) fn fill(
     let mut filled = Filled::default();
     // What each live generation's image promises; `None` when it is damaged.
     let mut promised = HashMap::new();
+    // The order does not matter here: nobody uses an index that is half made.
+    let mut hints = Vec::new();
     for (digest, newest) in &survey.sessions {
         step();
         if newest.kind == Kind::SessionTombstone {
@@ -160,7 +167,12 @@ pub(super) fn fill(
         };
         promised.insert(newest.generation, table);
         index.put_session(digest, &row)?;
+        hints.extend(hint_of(*digest, &row));
+        if hints.len() >= HINTS_TOGETHER {
+            index.put_hints(std::mem::take(&mut hints))?;
+        }
     }
+    index.put_hints(hints)?;
     let mut found: HashMap<Generation, (u32, u64)> = HashMap::new();
     for ((generation, number), (newest, lower)) in &survey.pages {
         step();
@@ -219,7 +231,7 @@ fn session_row(segments: &Segments, newest: &Newest, timeouts: Timeouts) -> Resu
             Ok((head, _)) => RowContent::Whole {
                 table: head.table,
                 record: SessionRecord {
-                    hint_at: timeouts.expires_at(&head.record),
+                    hint_at: timeouts.latest_hint(&head.record),
                     ..head.record
                 },
             },
@@ -246,23 +258,62 @@ pub(super) fn catch_up(
     footer: &Footer,
     circumstances: Circumstances,
 ) -> Result<(), Setback> {
+    for entries in footer.entries.chunks(ENTRIES_TOGETHER) {
+        let rows = missed_rows(index, segments, entries, circumstances.timeouts)?;
+        let hints = rows
+            .iter()
+            .filter_map(|(digest, row)| hint_of(*digest, row));
+        index.put_hints(hints.collect())?;
+        apply(index, entries, rows, circumstances.now)?;
+    }
+    Ok(())
+}
+
+/// The rows of those images of a footer that the index has not seen, in order.
+fn missed_rows(
+    index: &Index,
+    segments: &Segments,
+    entries: &[FooterEntry],
+    timeouts: Timeouts,
+) -> Result<Vec<(SessionDigest, SessionRow)>, Setback> {
+    let mut rows = Vec::new();
+    for entry in entries {
+        let (Identity::Session(digest, generation), Kind::Image | Kind::SessionDamage) =
+            (&entry.identity, entry.kind)
+        else {
+            continue;
+        };
+        // Most rows are there already: the image is not even read.
+        let is_there =
+            |old: SessionRow| (old.sequence, old.location) >= (entry.sequence, entry.location);
+        if !index.session(digest)?.is_some_and(is_there) {
+            let newest = Newest::of(entry, *generation);
+            rows.push((*digest, session_row(segments, &newest, timeouts)?));
+        }
+    }
+    Ok(rows)
+}
+
+/// Applies entries of a footer whose missed rows are known.
+fn apply(
+    index: &Index,
+    entries: &[FooterEntry],
+    rows: Vec<(SessionDigest, SessionRow)>,
+    now: Timestamp,
+) -> Result<(), Setback> {
+    let mut rows = rows.into_iter().peekable();
     // Images before tombstones and in one order: pages are put high to low by
     // the writer, and nobody reads while this runs.
-    for entry in &footer.entries {
+    for entry in entries {
         match (&entry.identity, entry.kind) {
             (Identity::Session(digest, generation), Kind::Image | Kind::SessionDamage) => {
-                let old = index.session(digest)?;
-                // Most rows are there already: the image is not even read.
-                let is_there = |old: &SessionRow| {
-                    (old.sequence, old.location) >= (entry.sequence, entry.location)
+                let is_its = |(owner, row): &(SessionDigest, SessionRow)| {
+                    owner == digest && row.location == entry.location
                 };
-                if old.as_ref().is_some_and(is_there) {
+                let Some((_, row)) = rows.next_if(is_its) else {
                     continue;
-                }
-                let newest = Newest::of(entry, *generation);
-                let row = session_row(segments, &newest, circumstances.timeouts)?;
-                index.put_session(digest, &row)?;
-                if let Some(old) = old
+                };
+                if let Put::Replaced(old) = index.put_session(digest, &row)?
                     && old.generation() != *generation
                     && old.sequence < entry.sequence
                 {
@@ -287,7 +338,7 @@ pub(super) fn catch_up(
                 index.remove_page(*generation, lower, *number, entry.sequence)?;
             }
             (Identity::Retired(digest, until), _) => {
-                if *until > circumstances.now {
+                if *until > now {
                     index.retire(*digest, *until)?;
                 }
             }

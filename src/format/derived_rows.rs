@@ -1,5 +1,5 @@
-//! The keys of the index trees that say nothing new: what is due when, who
-//! owns what, and which IDs are dead. Their rows have no values.
+//! The rows of the index trees that say nothing new: what is due when, who
+//! owns what, and which IDs are dead. Only those of what is due have values.
 
 use super::identity::Timestamp;
 use super::record::row_hash;
@@ -7,7 +7,10 @@ use crate::session_id::SessionDigest;
 
 const DIGEST_BYTES: usize = 16;
 
-/// The key of an expiry hint or of a retired ID: times sort as bytes.
+/// Members of a group of hints when it is made, at most.
+pub(crate) const GROUP_MEMBERS: usize = 128;
+
+/// The key of a group of hints or of a retired ID: times sort as bytes.
 pub(crate) fn timed_key(time: Timestamp, digest: SessionDigest) -> [u8; 24] {
     let mut key = [0; 24];
     for (to, from) in key
@@ -27,6 +30,25 @@ pub(crate) fn split_timed_key(key: &[u8]) -> Option<(Timestamp, SessionDigest)> 
         Timestamp(u64::from_be_bytes(*time)),
         SessionDigest::from_bytes(digest),
     ))
+}
+
+/// The row of a group of hints: its members, which are in order.
+pub(crate) fn encode_members(members: &[SessionDigest]) -> Vec<u8> {
+    let bytes = members.iter().flat_map(|digest| digest.to_bytes());
+    let mut row = Vec::with_capacity(members.len().saturating_mul(DIGEST_BYTES));
+    row.extend(bytes);
+    row
+}
+
+/// The members of a group of hints: at least one, each once, in order.
+pub(crate) fn decode_members(row: &[u8]) -> Option<Vec<SessionDigest>> {
+    let (digests, rest) = row.as_chunks::<DIGEST_BYTES>();
+    let is_sorted = digests.is_sorted_by(|one, other| one < other);
+    if digests.is_empty() || !rest.is_empty() || !is_sorted {
+        return None;
+    }
+    let members = digests.iter().copied().map(SessionDigest::from_bytes);
+    Some(members.collect())
 }
 
 /// What the keys of all sessions of an owner begin with: the length tells
@@ -74,6 +96,34 @@ mod tests {
             Some((Timestamp(256), DIGEST)),
             "the key says what it was made of"
         );
+    }
+
+    #[test]
+    fn a_group_says_what_it_was_made_of() {
+        let members: Vec<_> = (0..200)
+            .map(|byte| SessionDigest::from_bytes([byte; 16]))
+            .collect();
+        for members in [&members[..1], &members[..GROUP_MEMBERS], &members] {
+            let row = encode_members(members);
+            assert_eq!(row.len(), 16 * members.len());
+            assert_eq!(decode_members(&row).as_deref(), Some(members));
+        }
+    }
+
+    #[test]
+    fn what_is_no_group_is_refused() {
+        let [low, high] = [1, 2].map(|byte| [byte; 16]);
+        let refused = [
+            Vec::new(),
+            vec![0; 15],
+            vec![0; 17],
+            [low, low].concat(),
+            [high, low].concat(),
+        ];
+        for row in refused {
+            assert_eq!(decode_members(&row), None, "{row:?}");
+        }
+        assert!(decode_members(&[low, high].concat()).is_some());
     }
 
     #[test]

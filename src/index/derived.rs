@@ -1,82 +1,40 @@
 //! Rows that follow from the rows of sessions: when the purge has to look at
 //! a session, and whose it is.
 //!
-//! INVARIANT: a session's row whose record has a `hint_at` has a row in
-//! `expiry` at that time, and one whose record has an owner has a row in
-//! `owners`; there are no others. They change in an order in which a crash
+//! INVARIANT: a session's row whose record has an owner has a row in `owners`,
+//! and there are no others there. They change in an order in which a crash
 //! leaves a row too many rather than one too few: new ones, the session, old
-//! ones. The check at open counts, and mends what a crash left.
+//! ones. The check at open counts, and mends what a crash left. What holds of
+//! hints: see `hints`.
 
 use super::guard::{Outcome, Trouble};
+use super::hints::{Hint, Wanted, grouped, hint_of};
 use super::rows::{Index, undecodable};
-use crate::format::derived_rows::{
-    key_hash, owner_key, owner_prefix, split_owner_key, split_timed_key, timed_key,
-};
-use crate::format::identity::Timestamp;
-use crate::format::record::{RowContent, SessionRecord, SessionRow};
+use crate::format::derived_rows::{key_hash, owner_key, owner_prefix, split_owner_key};
+use crate::format::record::{RowContent, SessionRow};
 use crate::session_id::SessionDigest;
 
-/// Rows looked at together where all are.
-const CHUNK: usize = 1024;
-
-/// Sums of the hashes of derived rows.
+/// The sum of the hashes of the owners' rows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub(super) struct DerivedSums {
-    expiry: u64,
-    owners: u64,
-}
+pub(super) struct OwnerSum(u64);
 
-impl DerivedSums {
-    /// Adds the rows that follow from a session's row.
+impl OwnerSum {
+    /// Adds the row that follows from a session's row.
     pub(super) fn add(&mut self, digest: SessionDigest, row: &SessionRow) {
-        let follows = Follows::of(digest, Some(row));
-        if let Some(key) = follows.hint {
-            self.expiry = self.expiry.wrapping_add(key_hash(&key));
+        if let Some(owner) = owner_of(row) {
+            self.add_key(&owner_key(owner, digest));
         }
-        if let Some(key) = follows.owner {
-            self.owners = self.owners.wrapping_add(key_hash(&key));
-        }
+    }
+
+    fn add_key(&mut self, key: &[u8]) {
+        self.0 = self.0.wrapping_add(key_hash(key));
     }
 }
 
-fn record(row: &SessionRow) -> Option<&SessionRecord> {
+fn owner_of(row: &SessionRow) -> Option<&str> {
     match &row.content {
-        RowContent::Whole { record, .. } => Some(record),
+        RowContent::Whole { record, .. } => record.owner.as_deref(),
         RowContent::Damaged { .. } => None,
-    }
-}
-
-fn hint_of(digest: SessionDigest, row: &SessionRow) -> Option<[u8; 24]> {
-    let time = record(row)?.hint_at?;
-    Some(timed_key(time, digest))
-}
-
-fn owner_of(digest: SessionDigest, row: &SessionRow) -> Option<Vec<u8>> {
-    let owner = record(row)?.owner.as_deref()?;
-    Some(owner_key(owner, digest))
-}
-
-/// The keys of the rows that follow from a session's row.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
-struct Follows {
-    hint: Option<[u8; 24]>,
-    owner: Option<Vec<u8>>,
-}
-
-impl Follows {
-    fn of(digest: SessionDigest, row: Option<&SessionRow>) -> Self {
-        Self {
-            hint: row.and_then(|row| hint_of(digest, row)),
-            owner: row.and_then(|row| owner_of(digest, row)),
-        }
-    }
-
-    /// Those of these that are not among others.
-    fn without(&self, others: &Self) -> Self {
-        Self {
-            hint: self.hint.filter(|_| self.hint != others.hint),
-            owner: self.owner.clone().filter(|_| self.owner != others.owner),
-        }
     }
 }
 
@@ -85,7 +43,7 @@ impl Follows {
 /// its work: neighbours lie in one node.
 #[derive(Debug, Default)]
 pub(crate) struct Announcement {
-    hints: Vec<[u8; 24]>,
+    hints: Vec<Hint>,
     owners: Vec<Vec<u8>>,
 }
 
@@ -96,10 +54,14 @@ impl Announcement {
         (digest, row): (SessionDigest, &SessionRow),
         old: Option<(SessionDigest, &SessionRow)>,
     ) {
-        let old = old.map(|(digest, row)| Follows::of(digest, Some(row)));
-        let new = Follows::of(digest, Some(row)).without(&old.unwrap_or_default());
-        self.hints.extend(new.hint);
-        self.owners.extend(new.owner);
+        let hint = hint_of(digest, row);
+        let old_hint = old.and_then(|(digest, row)| hint_of(digest, row));
+        self.hints.extend(hint.filter(|_| hint != old_hint));
+        let owner = owner_of(row).map(|owner| (owner, digest));
+        let old_owner = old.and_then(|(digest, row)| Some((owner_of(row)?, digest)));
+        let new_owner = owner.filter(|_| owner != old_owner);
+        let key = new_owner.map(|(owner, digest)| owner_key(owner, digest));
+        self.owners.extend(key);
     }
 
     /// Puts them in order.
@@ -110,45 +72,49 @@ impl Announcement {
 
     /// Divides them into slices of so many rows.
     pub(crate) fn slices(&self, rows: usize) -> impl Iterator<Item = AnnouncedSlice<'_>> {
-        let hints = self.hints.chunks(rows).map(AnnouncedSlice::Hints);
-        hints.chain(self.owners.chunks(rows).map(AnnouncedSlice::Owners))
+        let groups: Vec<_> = grouped(&self.hints).collect();
+        let groups: Vec<_> = groups.chunks(rows).map(<[_]>::to_vec).collect();
+        let groups = groups.into_iter().map(AnnouncedSlice::Hints);
+        groups.chain(self.owners.chunks(rows).map(AnnouncedSlice::Owners))
     }
 }
 
 /// Some rows of an announcement.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub(crate) enum AnnouncedSlice<'a> {
-    Hints(&'a [[u8; 24]]),
+    Hints(Vec<&'a [Hint]>),
     Owners(&'a [Vec<u8>]),
 }
 
 impl Index {
     /// Puts what will follow from session rows that come next.
-    pub(crate) fn announce(&self, slice: AnnouncedSlice<'_>) -> Outcome<()> {
+    pub(crate) fn announce(&self, slice: &AnnouncedSlice<'_>) -> Outcome<()> {
         match slice {
-            AnnouncedSlice::Hints(keys) => keys
-                .iter()
-                .try_for_each(|key| self.insert(&self.expiry, key, Vec::new())),
+            AnnouncedSlice::Hints(groups) => {
+                groups.iter().try_for_each(|group| self.put_group(group))
+            }
             AnnouncedSlice::Owners(keys) => keys
                 .iter()
                 .try_for_each(|key| self.insert(&self.owners, key, Vec::new())),
         }
     }
 
-    /// Puts a session's row in another one's place, with all that follows.
+    /// Puts a session's row in another one's place, with the owner's; its
+    /// hint is there already.
     pub(super) fn replace_session(
         &self,
         digest: &SessionDigest,
         old: Option<&SessionRow>,
         new: Option<&SessionRow>,
     ) -> Outcome<()> {
-        let follows = Follows::of(*digest, new);
-        let fresh = follows.without(&Follows::of(*digest, old));
-        self.put_derived(&fresh)?;
+        let owner = new.and_then(owner_of);
+        if let Some(owner) = owner.filter(|_| owner != old.and_then(owner_of)) {
+            self.put_owner(owner, *digest)?;
+        }
         self.replace_announced(digest, old, new)
     }
 
-    /// The same where what follows is there already.
+    /// The same where the owner's row is there, too.
     pub(super) fn replace_announced(
         &self,
         digest: &SessionDigest,
@@ -162,88 +128,21 @@ impl Index {
             }
             None => self.remove(&self.sessions, &digest.to_bytes())?,
         }
-        let stale = Follows::of(*digest, old).without(&Follows::of(*digest, new));
-        if let Some(key) = stale.hint {
-            self.remove(&self.expiry, &key)?;
+        let stale = old.and_then(owner_of);
+        match stale.filter(|_| stale != new.and_then(owner_of)) {
+            Some(owner) => self.drop_owner(owner, *digest),
+            None => Ok(()),
         }
-        if let Some(key) = &stale.owner {
-            self.remove(&self.owners, key)?;
-        }
-        Ok(())
     }
 
-    fn put_derived(&self, follows: &Follows) -> Outcome<()> {
-        if let Some(key) = &follows.hint {
-            self.insert(&self.expiry, key, Vec::new())?;
-        }
-        if let Some(key) = &follows.owner {
-            self.insert(&self.owners, key, Vec::new())?;
-        }
-        Ok(())
-    }
-
-    /// Gives a session's row another hint. The caller sees to it that nobody
-    /// else changes the row meanwhile.
-    pub(crate) fn move_hint(
-        &self,
-        digest: SessionDigest,
-        row: &SessionRow,
-        to: Option<Timestamp>,
-    ) -> Outcome<()> {
-        let mut moved = row.clone();
-        if let RowContent::Whole { record, .. } = &mut moved.content {
-            record.hint_at = to;
-        }
-        self.replace_session(&digest, Some(row), Some(&moved))
-    }
-
-    /// Removes a hint that no session's row names.
-    pub(crate) fn drop_hint(&self, time: Timestamp, digest: SessionDigest) -> Outcome<()> {
-        self.remove(&self.expiry, &timed_key(time, digest))
-    }
-
-    /// What a crash may leave of a hint that was moved.
-    #[cfg(test)]
-    pub(crate) fn put_hint(&self, time: Timestamp, digest: SessionDigest) -> Outcome<()> {
-        self.insert(&self.expiry, &timed_key(time, digest), Vec::new())
-    }
-
-    /// What a crash may leave of a session that changed its owner.
-    #[cfg(test)]
+    /// Puts the row of an owner's session.
     pub(crate) fn put_owner(&self, owner: &str, digest: SessionDigest) -> Outcome<()> {
         self.insert(&self.owners, &owner_key(owner, digest), Vec::new())
     }
 
-    /// What a crash may take of a session's owner.
-    #[cfg(test)]
+    /// Removes the row of an owner's session.
     pub(crate) fn drop_owner(&self, owner: &str, digest: SessionDigest) -> Outcome<()> {
         self.remove(&self.owners, &owner_key(owner, digest))
-    }
-
-    /// Some of the hints that are due at `now`, those behind `after`.
-    pub(crate) fn due_hints(
-        &self,
-        after: Option<(Timestamp, SessionDigest)>,
-        now: Timestamp,
-        limit: usize,
-    ) -> Outcome<Vec<(Timestamp, SessionDigest)>> {
-        use std::ops::Bound::{Excluded, Included, Unbounded};
-        let start = after.map(|(time, digest)| timed_key(time, digest));
-        let start = start.map_or(Unbounded, Excluded);
-        let last = timed_key(now, SessionDigest::from_bytes([0xff; 16]));
-        if matches!(start, Excluded(start) if start >= last) {
-            return Ok(Vec::new());
-        }
-        let keys = self.guard.run(|| {
-            self.expiry
-                .range::<[u8; 24], _>((start, Included(last)))
-                .keys()
-                .take(limit)
-                .collect::<sled::Result<Vec<_>>>()
-        })?;
-        keys.iter()
-            .map(|key| split_timed_key(key).ok_or_else(undecodable))
-            .collect()
     }
 
     /// The digests of an owner's sessions.
@@ -260,20 +159,12 @@ impl Index {
             .collect()
     }
 
-    /// Whether the derived rows add up to what the sessions' rows say.
-    pub(super) fn derived_rows_are(&self, expected: DerivedSums) -> Outcome<bool> {
-        let found = DerivedSums {
-            expiry: self.sum_keys(&self.expiry)?,
-            owners: self.sum_keys(&self.owners)?,
-        };
-        Ok(found == expected)
-    }
-
-    fn sum_keys(&self, tree: &sled::Tree) -> Outcome<u64> {
-        let mut sum = 0_u64;
-        let mut keys = tree.iter().keys();
+    /// The sum of the owners' rows that there are.
+    pub(super) fn sum_owners(&self) -> Outcome<OwnerSum> {
+        let mut sum = OwnerSum::default();
+        let mut keys = self.owners.iter().keys();
         while let Some(key) = self.guard.run(|| keys.next().transpose())? {
-            sum = sum.wrapping_add(key_hash(&key));
+            sum.add_key(&key);
         }
         Ok(sum)
     }
@@ -281,46 +172,56 @@ impl Index {
     /// Puts back the derived rows that are missing and removes those that
     /// follow from nothing.
     pub(crate) fn mend_derived(&self) -> Outcome<()> {
+        self.remove_stray_groups()?;
         let mut after = None;
         loop {
-            let rows = self.sessions_after(after, CHUNK)?;
-            let Some((last, _)) = rows.last() else { break };
-            after = Some(*last);
-            for (digest, row) in &rows {
-                self.put_derived(&Follows::of(*digest, Some(row)))?;
+            after = self.mend_after(after)?;
+            if after.is_none() {
+                break;
             }
         }
-        self.remove_strays(&self.expiry, |key| {
-            let (_, digest) = split_timed_key(key)?;
-            Some((digest, |digest, row| Some(hint_of(digest, row)?.to_vec())))
-        })?;
-        self.remove_strays(&self.owners, |key| {
-            let (_, digest) = split_owner_key(key)?;
-            Some((digest, owner_of))
-        })
+        self.remove_stray_owners()
     }
 
-    /// Removes the rows of a tree whose session does not lead to them.
-    fn remove_strays(
-        &self,
-        tree: &sled::Tree,
-        follows: impl Fn(&[u8]) -> Option<(SessionDigest, KeyOf)>,
-    ) -> Outcome<()> {
-        let mut keys = tree.iter().keys();
+    /// Puts back what is missing of some sessions, those behind `after`;
+    /// returns the last of them, if there may be more behind it.
+    fn mend_after(&self, after: Option<SessionDigest>) -> Outcome<Option<SessionDigest>> {
+        let mut wanted = Wanted::default();
+        let last = self.each_session(after, |digest, row| {
+            wanted.add(hint_of(digest, row));
+            match owner_of(row) {
+                Some(owner) => self.put_owner(owner, digest),
+                None => Ok(()),
+            }
+        })?;
+        self.strike_found(&mut wanted)?;
+        if !wanted.is_empty() {
+            let mut missing = Vec::new();
+            self.each_session(after, |digest, row| {
+                let hint = hint_of(digest, row);
+                missing.extend(hint.filter(|hint| wanted.contains(*hint)));
+                Ok(())
+            })?;
+            self.put_hints(missing)?;
+        }
+        Ok(last)
+    }
+
+    /// Removes the owners' rows that no session leads to.
+    fn remove_stray_owners(&self) -> Outcome<()> {
+        let mut keys = self.owners.iter().keys();
         while let Some(key) = self.guard.run(|| keys.next().transpose())? {
-            let expected = match follows(&key) {
-                Some((digest, follows)) => {
-                    self.session(&digest)?.and_then(|row| follows(digest, &row))
+            let is_owned = match split_owner_key(&key) {
+                Some((owner, digest)) => {
+                    let row = self.session(&digest)?;
+                    row.as_ref().and_then(owner_of) == Some(owner)
                 }
-                None => None,
+                None => false,
             };
-            if expected.as_deref() != Some(&key) {
-                self.remove(tree, &key)?;
+            if !is_owned {
+                self.remove(&self.owners, &key)?;
             }
         }
         Ok(())
     }
 }
-
-/// The key that follows from a session's row.
-type KeyOf = fn(SessionDigest, &SessionRow) -> Option<Vec<u8>>;

@@ -10,6 +10,7 @@
 mod derived;
 mod files;
 mod guard;
+mod hints;
 mod retired;
 mod rows;
 mod scan;
@@ -17,5 +18,6 @@ mod scan;
 pub(crate) use derived::Announcement;
 pub(crate) use files::{mark, matches, remove_others, set_aside};
 pub(crate) use guard::{Outcome, Trouble};
+pub(crate) use hints::{Hint, HintGroup, HintMove, hint_of};
 pub(crate) use retired::Remembered;
-pub(crate) use rows::Index;
+pub(crate) use rows::{Index, Put};

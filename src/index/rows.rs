@@ -104,7 +104,7 @@ impl Index {
     }
 
     /// Puts a session's row; only a newer one replaces one that is there. The
-    /// rows that follow from it change with it.
+    /// owner's row changes with it; its hint has been put.
     pub(crate) fn put_session(
         &self,
         digest: &SessionDigest,
@@ -113,7 +113,7 @@ impl Index {
         self.put_session_by(digest, row, Self::replace_session)
     }
 
-    /// The same for a row that was announced: what follows from it is there.
+    /// The same for a row that was announced: the owner's is there, too.
     pub(crate) fn put_announced(
         &self,
         digest: &SessionDigest,
@@ -144,8 +144,7 @@ impl Index {
         Ok(old.map_or(Put::Inserted, Put::Replaced))
     }
 
-    /// Removes a session's row if it is older than `sequence`, and the rows
-    /// that follow from it.
+    /// Removes a session's row if it is older than `sequence`, and its owner's.
     pub(crate) fn remove_session(
         &self,
         digest: &SessionDigest,

@@ -2,13 +2,20 @@
 
 use std::collections::{HashMap, HashSet};
 
-use super::derived::DerivedSums;
+use super::derived::OwnerSum;
 use super::guard::{Outcome, Trouble};
+use super::hints::{Wanted, hint_of};
 use super::retired::Remembered;
 use super::rows::{Index, undecodable};
 use crate::format::identity::{Generation, Timestamp};
 use crate::format::record::{PageRow, RowContent, SessionRecord, SessionRow, split_page_key};
 use crate::session_id::SessionDigest;
+
+/// Session rows whose hints are looked for together, about: some 16 MiB of
+/// hashes. Few in tests, which have few sessions.
+const CHECKED_TOGETHER: usize = if cfg!(test) { 100 } else { 1_000_000 };
+/// Rows read together where all are looked at.
+const CHUNK: usize = if cfg!(test) { 30 } else { 1024 };
 
 /// What the check found.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -23,8 +30,8 @@ pub(crate) struct Summary {
     pub(crate) orphans: Vec<Generation>,
     /// The retired IDs.
     pub(crate) retired: Remembered,
-    /// Whether the hints and the owners are those that follow from the
-    /// sessions.
+    /// Whether every session is in its group of hints, and the owners are
+    /// those that follow from the sessions.
     pub(crate) derived_match: bool,
     /// Whether each session's hint is as early as it has to be.
     pub(crate) hints_hold: bool,
@@ -43,21 +50,21 @@ impl Index {
             hints_hold: true,
             ..Summary::default()
         };
-        let mut derived = DerivedSums::default();
+        let mut owners = OwnerSum::default();
+        let mut are_hinted = true;
         let mut found = self.sum_pages(&mut summary)?;
         let mut after = None;
         loop {
-            let rows = self.sessions_after(after, 1024)?;
-            let Some((last, _)) = rows.last() else { break };
-            after = Some(*last);
-            for (digest, row) in &rows {
-                let hash = row.hash(*digest).map_err(Trouble::new)?;
+            let mut wanted = Wanted::default();
+            after = self.each_session(after, |digest, row| {
+                let hash = row.hash(digest).map_err(Trouble::new)?;
                 summary.hash = summary.hash.wrapping_add(hash);
                 summary.sessions = summary.sessions.saturating_add(1);
-                derived.add(*digest, row);
+                owners.add(digest, row);
+                wanted.add(hint_of(digest, row));
                 let sums = found.remove(&row.generation()).unwrap_or_default();
                 let RowContent::Whole { table, record } = &row.content else {
-                    continue;
+                    return Ok(());
                 };
                 if sums != (table.pages, table.hash) {
                     return Err(Trouble::new(
@@ -65,6 +72,12 @@ impl Index {
                     ));
                 }
                 summary.hints_hold &= has_hint(record);
+                Ok(())
+            })?;
+            // Also where there are no sessions: the rows have to decode.
+            are_hinted &= self.strike_found(&mut wanted)? && wanted.is_empty();
+            if after.is_none() {
+                break;
             }
         }
         let dead: HashSet<Generation> = self.dead_generations(usize::MAX)?.into_iter().collect();
@@ -72,8 +85,31 @@ impl Index {
             .into_keys()
             .filter(|generation| !dead.contains(generation));
         summary.orphans = orphans.collect();
-        summary.derived_match = self.derived_rows_are(derived)?;
+        summary.derived_match = are_hinted && self.sum_owners()? == owners;
         Ok(summary)
+    }
+
+    /// Looks at some sessions, those behind `after`; returns the last of them,
+    /// if there may be more behind it.
+    pub(super) fn each_session(
+        &self,
+        after: Option<SessionDigest>,
+        mut look: impl FnMut(SessionDigest, &SessionRow) -> Outcome<()>,
+    ) -> Outcome<Option<SessionDigest>> {
+        let mut seen = 0_usize;
+        let mut last = after;
+        while seen < CHECKED_TOGETHER {
+            let rows = self.sessions_after(last, CHUNK)?;
+            for (digest, row) in &rows {
+                look(*digest, row)?;
+                last = Some(*digest);
+            }
+            seen = seen.saturating_add(rows.len());
+            if rows.len() < CHUNK {
+                return Ok(None);
+            }
+        }
+        Ok(last)
     }
 
     fn sum_pages(&self, summary: &mut Summary) -> Outcome<HashMap<Generation, (u32, u64)>> {

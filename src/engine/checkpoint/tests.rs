@@ -1,12 +1,15 @@
 //! Publishing, one step at a time: after each of them a lookup finds every key
 //! where it is, without the help of a rebuild (3).
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
 
 use super::super::publish::publish_step;
 use super::super::testing::{open, rebuild};
 use super::{Pending, Plan};
-use crate::{Database, Error, Session, SimulatedDisk};
+use crate::format::identity::Timestamp;
+use crate::index::{HintGroup, hint_of};
+use crate::{Database, Error, Expiry, Session, SimulatedDisk};
 
 type Model = BTreeMap<String, usize>;
 
@@ -192,4 +195,44 @@ fn memory_is_not_counted_that_is_not_held() {
         session.set("a", &1).unwrap();
     }
     assert_eq!(db.stats().memtable_bytes, before);
+}
+
+#[test]
+fn hints_are_in_their_groups_before_their_rows() {
+    let scene = Scene::new(9);
+    let sessions: Vec<_> = (0..300).map(|_| scene.db.create_session()).collect();
+    for session in &sessions {
+        let expiry = Expiry::Idle(Duration::from_secs(3600));
+        session.set_expiry(expiry).unwrap();
+        session.set("a", &1).unwrap();
+    }
+    let plan = scene.commit();
+    let engine = scene.db.engine();
+    let index = engine.index.get().unwrap();
+    let members = || {
+        let (groups, _) = index
+            .due_groups(None, Timestamp(u64::MAX), usize::MAX)
+            .unwrap();
+        let hints: Vec<_> = groups.iter().flat_map(HintGroup::hints).collect();
+        hints
+    };
+    assert_eq!(members(), []);
+    let announce = || engine.announce(&mut engine.checkpointer.lock(), &plan);
+    announce().unwrap();
+    let announced = members();
+    assert_eq!(announced.len(), sessions.len());
+    assert!(index.sessions_after(None, 1).unwrap().is_empty());
+    announce().unwrap();
+    assert_eq!(members(), announced, "once more is once");
+    for merged in &plan.merged {
+        engine.publish(merged, plan.batch).unwrap();
+    }
+    let rows = index.sessions_after(None, 1000).unwrap();
+    let named = rows
+        .iter()
+        .filter_map(|(digest, row)| hint_of(*digest, row));
+    assert_eq!(
+        named.collect::<BTreeSet<_>>(),
+        announced.into_iter().collect()
+    );
 }

@@ -1,10 +1,17 @@
+//! What the purge looks at, and what it does about it.
+
+mod crashes;
+mod groups;
+mod seconds;
+
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use super::{PurgeCursor, Rows};
 use crate::engine::testing::{check_hash, rebuild};
 use crate::format::identity::Timestamp;
-use crate::format::record::RowContent;
+use crate::format::record::SessionRow;
+use crate::index::{Hint, HintGroup, HintMove, Index, hint_of};
 use crate::{
     Builder, Clock as _, Database, Expiry, ManualClock, Session, SessionDigest, SimulatedDisk,
 };
@@ -37,9 +44,46 @@ impl Scene {
         session
     }
 
-    fn hints(&self) -> Vec<(Timestamp, SessionDigest)> {
-        let index = self.db.engine().index.get().unwrap();
-        index.due_hints(None, Timestamp(u64::MAX), 1000).unwrap()
+    fn sessions(&self, count: usize) -> Vec<Session> {
+        (0..count).map(|_| self.session()).collect()
+    }
+
+    fn index(&self) -> Arc<Index> {
+        self.db.engine().index.get().unwrap()
+    }
+
+    fn groups(&self) -> Vec<HintGroup> {
+        let all = (Timestamp(u64::MAX), usize::MAX);
+        let (groups, more) = self.index().due_groups(None, all.0, all.1).unwrap();
+        assert!(!more, "these are all groups");
+        groups
+    }
+
+    /// The members of all groups.
+    fn hints(&self) -> Vec<Hint> {
+        let groups = self.groups();
+        groups.iter().flat_map(HintGroup::hints).collect()
+    }
+
+    fn row(&self, digest: SessionDigest) -> SessionRow {
+        self.index().session(&digest).unwrap().unwrap()
+    }
+
+    /// The hint that a session's row names.
+    fn hint(&self, digest: SessionDigest) -> Hint {
+        hint_of(digest, &self.row(digest)).unwrap()
+    }
+
+    /// The disk and the index after the power has gone, opened again.
+    fn after_a_crash(&self, index: crate::IndexFate) -> Self {
+        self.index().flush().unwrap();
+        let disk = self.disk.crash(crate::Crash::KeepAll, index).unwrap();
+        let builder = builder(&self.clock);
+        Self {
+            clock: self.clock.clone(),
+            db: builder.open_on(Arc::new(disk.clone())).unwrap(),
+            disk,
+        }
     }
 
     fn later(&self, by: Duration) -> Timestamp {
@@ -143,9 +187,15 @@ fn a_life_that_is_shortened_has_an_earlier_hint() {
     session.set_expiry(Expiry::Idle(HOUR / 4)).unwrap();
     scene.db.checkpoint().unwrap();
     let digest = session.id().digest();
-    assert_eq!(scene.hints(), [(scene.later(HOUR / 4), digest)]);
+    let earlier = (scene.later(HOUR / 4), digest);
+    assert_eq!(scene.hint(digest), earlier);
+    assert_eq!(scene.hints()[0], earlier);
     scene.clock.advance(HOUR / 4);
     assert_eq!(scene.step(), 1);
+    scene.db.checkpoint().unwrap();
+    scene.clock.advance(HOUR);
+    assert_eq!(scene.step(), 0);
+    assert_eq!(scene.hints(), [], "the later one is nobody's");
 }
 
 #[test]
@@ -161,18 +211,23 @@ fn a_session_with_a_new_id_has_a_hint_under_it() {
         "the old ID's hint waits for the checkpoint"
     );
     scene.db.checkpoint().unwrap();
-    let digests: Vec<_> = scene.hints().iter().map(|(_, digest)| *digest).collect();
-    assert_eq!(digests, [session.id().digest()]);
+    let digest = session.id().digest();
+    assert!(scene.hints().contains(&scene.hint(digest)));
     assert_eq!(scene.step(), 1);
+    let digests: Vec<_> = scene.hints().iter().map(|(_, digest)| *digest).collect();
+    assert_eq!(digests, [digest], "the old ID's hint is gone");
 }
 
 #[test]
-fn a_session_that_ends_takes_its_hint_along() {
+fn the_hint_of_a_session_that_ended_goes_when_it_comes_due() {
     let scene = Scene::new();
     let mut session = scene.session();
     scene.db.checkpoint().unwrap();
     session.flush().unwrap();
     scene.db.checkpoint().unwrap();
+    scene.db.verify().unwrap();
+    scene.clock.advance(HOUR);
+    assert_eq!(scene.step(), 0);
     assert_eq!(scene.hints(), []);
 }
 
@@ -191,6 +246,7 @@ fn timeouts_that_have_changed_are_made_good() {
     assert_eq!(scene.hints().len(), sessions.len());
     scene.clock.advance(HOUR / 2);
     assert_eq!(scene.db.purge_expired().unwrap(), 20);
+    assert_eq!(scene.step(), 0);
     assert_eq!(scene.hints(), []);
     scene.db.verify().unwrap();
 }
@@ -228,18 +284,15 @@ fn a_hint_of_nobody_is_dropped_when_it_comes_due() {
     let scene = Scene::new();
     let session = scene.session();
     scene.db.checkpoint().unwrap();
-    let index = scene.db.engine().index.get().unwrap();
     let digest = session.id().digest();
-    let row = index.session(&digest).unwrap().unwrap();
-    // A move that a crash cut off: the old hint is still there.
-    let RowContent::Whole { record, .. } = &row.content else {
-        panic!("the row is whole");
+    // A move that a crash cut off: it is still in its old group.
+    let one = HintMove {
+        digest,
+        row: scene.row(digest),
+        to: Some(scene.later(HOUR * 2)),
     };
-    let old = record.hint_at.unwrap();
-    index
-        .move_hint(digest, &row, Some(scene.later(HOUR * 2)))
-        .unwrap();
-    index.put_hint(old, digest).unwrap();
+    scene.index().move_hints(vec![one]).unwrap();
+    assert_eq!(scene.hints().len(), 2);
     scene.clock.advance(HOUR / 2);
     session.touch().unwrap();
     scene.clock.advance(HOUR / 2);
@@ -250,18 +303,23 @@ fn a_hint_of_nobody_is_dropped_when_it_comes_due() {
 
 #[test]
 fn an_open_puts_right_what_a_crash_left_of_hints_and_owners() {
-    type Damage = fn(&crate::index::Index, Timestamp, SessionDigest);
-    let damages: [(&str, Damage); 4] = [
-        ("a hint is missing", |index, hint, digest| {
-            index.drop_hint(hint, digest).unwrap();
+    type Damage = fn(&Index, Hint);
+    let damages: [(&str, Damage); 5] = [
+        ("a hint is missing", |index, hint| {
+            index.shrink_group(hint, &[]).unwrap();
         }),
-        ("a hint is left over", |index, hint, digest| {
-            index.put_hint(hint.plus(HOUR), digest).unwrap();
+        ("a hint is another one's", |index, hint| {
+            let other = SessionDigest::from_bytes([7; 16]);
+            index.shrink_group(hint, &[other]).unwrap();
         }),
-        ("an owner is missing", |index, _, digest| {
+        ("a row is no group", |index, (time, _)| {
+            let nobody = SessionDigest::from_bytes([7; 16]);
+            index.spoil_group((time, nobody)).unwrap();
+        }),
+        ("an owner is missing", |index, (_, digest)| {
             index.drop_owner("somebody", digest).unwrap();
         }),
-        ("an owner is left over", |index, _, digest| {
+        ("an owner is left over", |index, (_, digest)| {
             index.put_owner("nobody", digest).unwrap();
         }),
     ];
@@ -272,25 +330,14 @@ fn an_open_puts_right_what_a_crash_left_of_hints_and_owners() {
         let digest = session.id().digest();
         scene.db.checkpoint().unwrap();
         let hints = scene.hints();
-        let index = scene.db.engine().index.get().unwrap();
-        damage(&index, hints[0].0, digest);
-        index.flush().unwrap();
-        drop(index);
+        assert_eq!(hints, [scene.hint(digest)]);
+        damage(&scene.index(), hints[0]);
         scene.db.verify().unwrap_err();
-        let disk = scene
-            .disk
-            .crash(crate::Crash::KeepAll, crate::IndexFate::Kept)
-            .unwrap();
-        let db = builder(&scene.clock)
-            .open_on(Arc::new(disk.clone()))
-            .unwrap();
-        db.verify()
+        let again = scene.after_a_crash(crate::IndexFate::Kept);
+        again
+            .db
+            .verify()
             .unwrap_or_else(|error| panic!("{name}: {error}"));
-        let again = Scene {
-            clock: scene.clock.clone(),
-            disk,
-            db,
-        };
         assert_eq!(again.hints(), hints, "{name}");
         assert_eq!(again.db.sessions_of("somebody").unwrap().len(), 1, "{name}");
         assert_eq!(again.db.revoke_owner("nobody").unwrap(), 0, "{name}");
@@ -319,6 +366,7 @@ fn what_is_removed_is_removed_once() {
     assert_eq!(scene.step(), 0, "nobody is removed twice");
     scene.db.checkpoint().unwrap();
     assert_eq!(scene.db.verify().unwrap().sessions, 0);
+    assert_eq!(scene.step(), 0);
     assert_eq!(scene.hints(), []);
 }
 

@@ -1,5 +1,7 @@
 //! A retirement that cannot be read costs nobody else anything (15).
 
+mod hints;
+
 use super::super::testing::{locations, open, spoil};
 use crate::format::segment_frame::Kind;
 use crate::{Crash, IndexFate, SimulatedDisk};
