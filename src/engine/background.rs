@@ -13,7 +13,8 @@ use crate::error::{Error, Result};
 
 /// How long the thread waits when a step failed for want of space.
 const RETRY: Duration = Duration::from_millis(500);
-/// How long expired sessions wait for the purge, about.
+/// How long expired sessions wait for the purge, about, once the second in
+/// which they expired is over.
 const BETWEEN_PURGES: Duration = Duration::from_secs(1);
 
 #[derive(Debug, Default)]

@@ -11,6 +11,7 @@ use super::lookup::Setback;
 use super::memtable::CELL_BYTES;
 use super::merge::{Merged, Step};
 use crate::format::identity::{Batch, Generation};
+use crate::format::record::SessionRow;
 use crate::index::Index;
 use crate::session_id::SessionDigest;
 
@@ -138,13 +139,13 @@ pub(super) fn publish_step(
             index.remove_page(generation, lower, *number, batch)?;
         }
         Step::Image(row, base) => {
-            index.put_announced(&merged.frozen.digest, row)?;
+            put_row(index, merged, row)?;
             let kept = Some((merged.frozen.digest, generation));
             remove_old(index, merged.old.as_ref(), kept, batch)?;
             state.base = Some((**base).clone());
         }
         Step::Damaged(row, base) => {
-            index.put_announced(&merged.frozen.digest, row)?;
+            put_row(index, merged, row)?;
             let kept = Some((merged.frozen.digest, generation));
             remove_old(index, merged.old.as_ref(), kept, batch)?;
             state.base = Some((**base).clone());
@@ -157,6 +158,16 @@ pub(super) fn publish_step(
             remove_old(index, merged.old.as_ref(), None, batch)?;
             state.base = None;
         }
+    }
+    Ok(())
+}
+
+/// Puts the session's row. Most are of new sessions and find none; a rebuild,
+/// or an earlier attempt, may have put this one.
+fn put_row(index: &Index, merged: &Merged, row: &SessionRow) -> Result<(), Setback> {
+    let digest = &merged.frozen.digest;
+    if merged.old.is_some() || !index.put_first(digest, row)? {
+        index.put_announced(digest, row)?;
     }
     Ok(())
 }

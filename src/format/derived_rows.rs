@@ -111,6 +111,18 @@ mod tests {
     }
 
     #[test]
+    fn a_group_of_hints_never_changes() {
+        let key = timed_key(Timestamp(0x0102_0304), DIGEST);
+        assert_eq!(key[..8], [0, 0, 0, 0, 1, 2, 3, 4]);
+        assert_eq!(key[8..], [7; 16]);
+        let members = [DIGEST, SessionDigest::from_bytes([9; 16])];
+        assert_eq!(encode_members(&members), [[7; 16], [9; 16]].concat());
+        let readme = include_str!("README.md");
+        assert!(readme.contains("hint_at:byte{8} first:digest              -> digest*"));
+        assert!(readme.contains(&format!("at most {GROUP_MEMBERS} when it is made")));
+    }
+
+    #[test]
     fn what_is_no_group_is_refused() {
         let [low, high] = [1, 2].map(|byte| [byte; 16]);
         let refused = [

@@ -122,6 +122,18 @@ impl Index {
         self.put_session_by(digest, row, Self::replace_announced)
     }
 
+    /// Puts the announced row of a session that had none before; false if it
+    /// has one after all. One walk down the tree instead of two.
+    pub(crate) fn put_first(&self, digest: &SessionDigest, row: &SessionRow) -> Outcome<bool> {
+        let bytes = row.encode().map_err(Trouble::new)?;
+        let key = digest.to_bytes();
+        let put = self.guard.run(|| {
+            self.sessions
+                .compare_and_swap(key, None::<&[u8]>, Some(bytes))
+        })?;
+        Ok(put.is_ok())
+    }
+
     fn put_session_by(
         &self,
         digest: &SessionDigest,

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use super::super::publish::publish_step;
-use super::super::testing::{open, rebuild};
+use super::super::testing::{check_hash, open, rebuild};
 use super::{Pending, Plan};
 use crate::format::identity::Timestamp;
 use crate::index::{HintGroup, hint_of};
@@ -235,4 +235,29 @@ fn hints_are_in_their_groups_before_their_rows() {
         named.collect::<BTreeSet<_>>(),
         announced.into_iter().collect()
     );
+}
+
+#[test]
+fn publishing_over_a_rebuilt_index_changes_no_row() {
+    let scene = Scene::new(10);
+    for _ in 0..3 {
+        let session = scene.db.create_session();
+        let expiry = Expiry::Idle(Duration::from_secs(3600));
+        session.set_expiry(expiry).unwrap();
+        session.set_owner(Some("somebody")).unwrap();
+        session.set("a", &1).unwrap();
+    }
+    let plan = scene.commit();
+    let engine = scene.db.engine();
+    rebuild(engine);
+    let index = engine.index.get().unwrap();
+    let rows = index.sessions_after(None, 10).unwrap();
+    assert_eq!(rows.len(), 3);
+    for _ in 0..2 {
+        for merged in &plan.merged {
+            engine.publish(merged, plan.batch).unwrap();
+        }
+        assert_eq!(index.sessions_after(None, 10).unwrap(), rows);
+        check_hash(&scene.db);
+    }
 }

@@ -1,8 +1,10 @@
 //! Hints are for whole seconds; sessions are over when they are.
 
-use super::{HOUR, Scene};
-use crate::format::identity::Timestamp;
 use std::time::Duration;
+
+use super::{HOUR, Scene};
+use crate::engine::expiry::hint_time;
+use crate::format::identity::Timestamp;
 
 const PART: Duration = Duration::from_millis(100);
 const SECOND: Duration = Duration::from_secs(1);
@@ -41,7 +43,9 @@ fn purge_expired_does_not_wait_for_the_second() {
     let scene = within_a_second();
     scene.session();
     scene.db.checkpoint().unwrap();
-    scene.clock.advance(HOUR - Duration::from_nanos(1));
+    scene
+        .clock
+        .advance(HOUR.saturating_sub(Duration::from_nanos(1)));
     assert_eq!(scene.db.purge_expired().unwrap(), 0);
     scene.clock.advance(Duration::from_nanos(1));
     assert_eq!(scene.db.purge_expired().unwrap(), 1);
@@ -56,7 +60,7 @@ fn purge_expired_leaves_what_is_over_later_in_the_second() {
     scene.db.checkpoint().unwrap();
     let hint = scene.hint(second.id().digest());
     assert_eq!(hint.0, scene.hint(first.id().digest()).0, "one group");
-    scene.clock.advance(HOUR - 2 * PART);
+    scene.clock.advance(HOUR.saturating_sub(2 * PART));
     assert_eq!(scene.db.purge_expired().unwrap(), 1);
     assert_eq!(second.get::<i32>("a").unwrap(), Some(1));
     assert_eq!(scene.hint(second.id().digest()), hint);
@@ -93,7 +97,6 @@ fn times_are_rounded_up_to_the_end_of_time() {
         (second + 1, 2 * second),
         (u64::MAX, u64::MAX),
     ] {
-        let found = crate::engine::expiry::hint_time(Timestamp(at));
-        assert_eq!(found, Timestamp(hint), "{at}");
+        assert_eq!(hint_time(Timestamp(at)), Timestamp(hint), "{at}");
     }
 }
