@@ -9,8 +9,10 @@
 //! have other hints by then are left out when it comes due.
 //! Timeouts that have changed since are made good by a look at all sessions.
 //!
-//! A step looks at whole groups and goes on behind them. A hint that moves
-//! does so to a time that has not come: no round meets it twice.
+//! A step looks at whole groups and goes on behind them. INVARIANT: a hint
+//! moves only when its time has come, and to a time that has not; only groups
+//! whose time has come shrink. So no step takes out of a group what it has put
+//! there, and no round has to look at anything twice.
 
 use std::sync::Arc;
 
@@ -37,6 +39,8 @@ const ROWS: usize = 512;
 pub(super) struct PurgeCursor {
     /// The last group that was looked at in this round.
     group: Option<Hint>,
+    /// Of which index: another one has other groups.
+    index: u64,
     /// Whether to look at groups whose second is not over yet.
     is_early: bool,
     /// Where the look at all sessions is.
@@ -139,6 +143,10 @@ impl Engine {
         if self.set_hints(&index, cursor)? {
             return Ok(true);
         }
+        let generation = self.index.generation();
+        if cursor.index != generation {
+            (cursor.index, cursor.group) = (generation, None);
+        }
         let now = self.now();
         let forgotten = index.forget_passed(now, SLICE)?;
         let through = if cursor.is_early { hint_time(now) } else { now };
@@ -172,7 +180,7 @@ impl Engine {
                     }
                 }
             }
-            if staying.len() < group.members.len() {
+            if group.time <= now && staying.len() < group.members.len() {
                 shrunk.push((group.place(), staying));
             }
         }

@@ -254,3 +254,37 @@ fn a_group_that_is_larger_than_a_slice_is_looked_at() {
 fn size(group: &HintGroup) -> usize {
     group.members.len()
 }
+
+#[test]
+fn a_round_begins_anew_in_a_rebuilt_index() {
+    let scene = Scene::new();
+    let sessions = scene.sessions(300);
+    scene.db.checkpoint().unwrap();
+    scene.clock.advance(HOUR);
+    let mut cursor = PurgeCursor {
+        rows: Rows::Done,
+        ..PurgeCursor::default()
+    };
+    let mut removed = scene.db.engine().purge_step(&mut cursor).unwrap().sessions;
+    assert_eq!(removed, 128);
+    rebuild(scene.db.engine());
+    // Some that are left are in a group that comes before the last one that
+    // was looked at.
+    let hints = scene.hints();
+    for group in scene.groups() {
+        scene.index().shrink_group(group.place(), &[]).unwrap();
+    }
+    let low = (hints[0].0, SessionDigest::from_bytes([0; 16]));
+    let (before, after) = hints.split_at(200);
+    let after = [&[low], after].concat();
+    scene.index().put_hints(before.to_vec()).unwrap();
+    scene.index().put_hints(after).unwrap();
+    loop {
+        let purged = scene.db.engine().purge_step(&mut cursor).unwrap();
+        removed += purged.sessions;
+        if !purged.more {
+            break;
+        }
+    }
+    assert_eq!(removed, sessions.len() as u64);
+}

@@ -100,3 +100,21 @@ fn times_are_rounded_up_to_the_end_of_time() {
         assert_eq!(hint_time(Timestamp(at)), Timestamp(hint), "{at}");
     }
 }
+
+#[test]
+fn a_hint_that_moves_into_a_group_of_this_second_stays_there() {
+    let scene = Scene::new();
+    let session = scene.session();
+    scene.db.checkpoint().unwrap();
+    scene.clock.advance(HOUR / 2 + 7 * PART);
+    session.touch().unwrap();
+    scene.db.checkpoint().unwrap();
+    scene.clock.advance(HOUR.saturating_sub(2 * PART));
+    let hint = (scene.later(5 * PART), session.id().digest());
+    // It was in that group before.
+    scene.index().put_hints(vec![hint]).unwrap();
+    assert_eq!(scene.db.purge_expired().unwrap(), 0);
+    assert_eq!(scene.hint(hint.1), hint);
+    assert_eq!(scene.hints(), [hint]);
+    scene.db.verify().unwrap();
+}
