@@ -223,8 +223,10 @@ fn the_hint_of_a_session_that_ended_goes_when_it_comes_due() {
     let scene = Scene::new();
     let mut session = scene.session();
     scene.db.checkpoint().unwrap();
+    let groups = scene.groups();
     session.flush().unwrap();
     scene.db.checkpoint().unwrap();
+    assert_eq!(scene.groups(), groups, "it costs no row");
     scene.db.verify().unwrap();
     scene.clock.advance(HOUR);
     assert_eq!(scene.step(), 0);
