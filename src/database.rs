@@ -2,6 +2,7 @@
 
 mod owners;
 mod sessions;
+mod space;
 
 use std::future::Future;
 use std::path::PathBuf;

@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 use parking_lot::{Condvar, Mutex};
 
 use super::Engine;
+use super::compaction::Worth;
 use super::purge::PurgeCursor;
 use crate::error::{Error, Result};
 
@@ -49,6 +50,32 @@ impl Purge {
             self.next = Instant::now() + BETWEEN_PURGES;
         }
         purged.map(|purged| purged.more)
+    }
+}
+
+/// Compaction, beside a foreground that comes first.
+#[derive(Debug, Default)]
+struct Compaction {
+    /// The position of the journal before the last step.
+    seen: u64,
+}
+
+impl Compaction {
+    /// Does a step when one is worth it; how long to pause then. Where
+    /// somebody writes meanwhile, the pause is as long as the step took.
+    fn step(&mut self, engine: &Engine, position: u64) -> Result<Option<Duration>> {
+        if engine.check_room().is_err() {
+            return Ok(None);
+        }
+        let start = Instant::now();
+        let compacted = engine.compact_step(Worth::BY_ITSELF)?;
+        let is_busy = std::mem::replace(&mut self.seen, position) != position;
+        let pause = if is_busy {
+            start.elapsed()
+        } else {
+            Duration::ZERO
+        };
+        Ok(compacted.more.then_some(pause))
     }
 }
 
@@ -112,6 +139,7 @@ fn run(signal: &Signal, engine: &Weak<Engine>) {
     let mut pause = Duration::ZERO;
     let mut quiet_since = Instant::now();
     let mut seen = 0;
+    let mut compaction = Compaction::default();
     let mut purge = Purge {
         cursor: PurgeCursor::default(),
         next: Instant::now() + BETWEEN_PURGES,
@@ -148,7 +176,17 @@ fn run(signal: &Signal, engine: &Weak<Engine>) {
         } else {
             match purge.step(&engine) {
                 Ok(more) if more || engine.sweep_slice() => wait = Duration::ZERO,
-                Ok(_) => {}
+                Ok(_) => match compaction.step(&engine, position) {
+                    Ok(Some(pause)) => wait = pause,
+                    Ok(None) => {}
+                    Err(error) => {
+                        tracing::warn!(%error, "a compaction failed");
+                        if engine.journal.check().is_err() {
+                            return;
+                        }
+                        wait = RETRY;
+                    }
+                },
                 Err(error) => {
                     tracing::warn!(%error, "expired sessions could not be purged");
                     if engine.journal.check().is_err() {

@@ -1,4 +1,4 @@
-//! Pages in memory. Frames never move and never change, so what is cached
+//! Pages in memory. What lies at a place never changes, so what is cached
 //! under a location is right for ever; a stale page is one that nobody asks for.
 
 use quick_cache::Weighter;
@@ -41,6 +41,13 @@ impl PageCache {
     /// Keeps a page.
     pub(crate) fn insert(&self, location: Location, generation: Generation, page: Page) {
         self.0.insert((location, generation), page);
+    }
+
+    /// Keeps a page under the place of its copy, too.
+    pub(crate) fn copy(&self, from: Location, to: Location, generation: Generation) {
+        if let Some(page) = self.0.peek(&(from, generation)) {
+            self.insert(to, generation, page);
+        }
     }
 
     /// Bytes in the cache.

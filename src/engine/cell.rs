@@ -17,7 +17,7 @@ use parking_lot::{Mutex, RwLock};
 
 use super::delta::{Answer, Delta};
 use crate::format::codec::Malformed;
-use crate::format::identity::{Generation, Location, Sequence};
+use crate::format::identity::{Batch, Generation, Location, Sequence};
 use crate::format::record::{PageTable, RowContent, SessionRecord, SessionRow};
 use crate::index::Trouble;
 use crate::session_id::SessionDigest;
@@ -50,6 +50,8 @@ pub(crate) struct Base {
     pub(crate) generation: Generation,
     /// The image.
     pub(crate) location: Location,
+    /// The batch that made it.
+    pub(crate) sequence: Batch,
     /// Its other pages.
     pub(crate) table: PageTable,
     /// Keys in the base.
@@ -73,6 +75,7 @@ impl Base {
             digest,
             generation: row.generation(),
             location: row.location,
+            sequence: row.sequence,
             table,
             keys,
             bytes,

@@ -13,6 +13,7 @@ use std::sync::Arc;
 
 use super::Engine;
 use super::cell::{Base, Cell, Frozen, Life};
+use super::compaction::Compactor;
 use super::delta::Delta;
 use super::lookup::Setback;
 use super::merge::{Merge, Merged, Step};
@@ -23,7 +24,7 @@ use crate::format::record::{RowContent, SessionRow};
 use crate::format::segment_frame::Footer;
 use crate::index::{Announcement, Trouble, hint_of};
 use crate::journal::Position;
-use crate::segments::BatchWriter;
+use crate::segments::{BatchWriter, Standing};
 use crate::session_id::SessionDigest;
 
 /// Checkpoints between two watermarks of the index.
@@ -56,6 +57,8 @@ pub(super) struct Checkpointer {
     pub(super) retired: RetiredSums,
     /// A checkpoint that failed to finish; the next one begins with it.
     pub(super) pending: Option<Pending>,
+    /// Where compaction is.
+    pub(super) compactor: Compactor,
 }
 
 /// How far a checkpoint has come.
@@ -200,12 +203,13 @@ impl Engine {
         self.check_room()?;
         let batch = checkpointer.batch.next();
         let (plan, writer) = self.merge_all(checkpointer, freeze, batch)?;
-        let committed = writer.commit(
-            through,
-            freeze.next_generation,
-            plan.index_hash,
-            plan.retired.list(),
-        )?;
+        let standing = Standing {
+            journal_through: through,
+            next_generation: freeze.next_generation,
+            index_hash: plan.index_hash,
+            retired: plan.retired.list(),
+        };
+        let committed = writer.commit(standing, &[])?;
         checkpointer.batch = batch;
         checkpointer.footer = Some(committed);
         checkpointer.index_hash = plan.index_hash;

@@ -73,7 +73,9 @@ impl IndexSource<'_> {
         is_clean: bool,
     ) -> Result<Opened, Setback> {
         let index = Index::open(&self.directory(name), self.cache_bytes)?;
-        if !is_clean {
+        if is_clean {
+            index.take_live_note()?;
+        } else {
             self.catch_up(&index, footer)?;
         }
         // Hints that are written from now on are for other timeouts than the
@@ -96,7 +98,8 @@ impl IndexSource<'_> {
     pub(super) fn check(&self, opened: &Opened) -> Result<(), Trouble> {
         let Circumstances { timeouts, now } = self.circumstances;
         let index = &opened.index;
-        let summary = index.check(now, |record| timeouts.has_hint(record))?;
+        let counts = |location| self.segments.counts(location);
+        let summary = index.check(now, |record| timeouts.has_hint(record), counts)?;
         if summary.hash != opened.hash {
             return Err(Trouble::new("the index does not match the segments"));
         }
@@ -123,7 +126,9 @@ impl IndexSource<'_> {
             return Err(Trouble::new("the index is newer than the segments").into());
         }
         let Some(last) = last else { return Ok(()) };
-        for missed in self.segments.footers_after(last, watermark)? {
+        let missed = self.segments.footers_after(last, watermark)?;
+        let missed = missed.ok_or_else(|| Trouble::new("the index has lost more than is kept"))?;
+        for missed in missed {
             rebuild::catch_up(index, self.segments, &missed, self.circumstances)?;
         }
         Ok(())
@@ -244,7 +249,11 @@ impl Engine {
         if self.check_room().is_err() {
             return;
         }
-        if let Err(trouble) = index.set_watermark(batch).and_then(|()| index.flush()) {
+        let noted = index
+            .note_live_bytes()
+            .and_then(|()| index.set_watermark(batch))
+            .and_then(|()| index.flush());
+        if let Err(trouble) = noted {
             tracing::warn!(%trouble, "the index could not be closed cleanly");
             return;
         }

@@ -10,9 +10,9 @@ use super::options::Durability;
 use super::registry::Resident;
 use super::stored::Held;
 use crate::error::{Error, Result};
-use crate::format::identity::{Generation, Location, Timestamp};
+use crate::format::identity::{Generation, Timestamp};
 use crate::format::page::Page;
-use crate::format::record::SessionRecord;
+use crate::format::record::{PageRow, SessionRecord};
 use crate::index::Trouble;
 use crate::session_id::SessionDigest;
 use std::sync::Arc;
@@ -187,15 +187,36 @@ impl Engine {
         if image.fences().contain(key) {
             return Ok(image);
         }
-        let row = self.index.get()?.page_at(base.generation, key)?;
-        let Some((_, row)) = row else {
-            return Err(Trouble::new("a page row is missing").into());
-        };
-        let page = self.page(row.location, base.generation)?;
+        let page = self.page_at(base.generation, key)?;
         if !page.fences().contain(key) {
             return Err(Trouble::new("a page row points to the wrong page").into());
         }
         Ok(page)
+    }
+
+    /// The page that a row leads to. Compaction may have moved it and removed
+    /// its file since the row was read; then the row leads elsewhere by now.
+    fn page_at(&self, generation: Generation, key: &str) -> Result<Page, Setback> {
+        let mut last = None;
+        loop {
+            let row = self.index.get()?.page_at(generation, key)?;
+            let Some((_, row)) = row else {
+                return Err(Trouble::new("a page row is missing").into());
+            };
+            match self.page(&row, generation) {
+                Err(Setback::Error(Error::Corrupted { .. }))
+                    if !self.segments.counts(row.location) && last != Some(row.location) =>
+                {
+                    last = Some(row.location);
+                }
+                Err(Setback::Error(Error::Corrupted { .. }))
+                    if !self.segments.counts(row.location) =>
+                {
+                    return Err(misplaced());
+                }
+                found => return found,
+            }
+        }
     }
 
     /// The first page of a session.
@@ -203,8 +224,13 @@ impl Engine {
         if let Some(page) = self.cache.get(base.location, base.generation) {
             return Ok(page);
         }
-        let (head, page) = self.segments.read_image(base.location)?;
-        if head.record.generation != base.generation {
+        let (head, page) = match self.segments.read_image(base.location) {
+            Err(Error::Corrupted { .. }) if !self.segments.counts(base.location) => {
+                return Err(misplaced());
+            }
+            found => found?,
+        };
+        if head.record.generation != base.generation || head.sequence != base.sequence {
             return Err(Trouble::new("a session row points to another session").into());
         }
         self.cache
@@ -212,13 +238,14 @@ impl Engine {
         Ok(page)
     }
 
-    fn page(&self, location: Location, generation: Generation) -> Result<Page, Setback> {
+    fn page(&self, row: &PageRow, generation: Generation) -> Result<Page, Setback> {
+        let location = row.location;
         if let Some(page) = self.cache.get(location, generation) {
             return Ok(page);
         }
         let (head, page) = self.segments.read_page(location)?;
-        if head.generation != generation {
-            return Err(Trouble::new("a page row points to another session").into());
+        if head.generation != generation || head.sequence != row.sequence {
+            return Err(Trouble::new("a page row points to another page").into());
         }
         self.cache.insert(location, generation, page.clone());
         Ok(page)
@@ -235,6 +262,11 @@ impl Engine {
             }
         }
     }
+}
+
+/// The index leads to a file that compaction has removed.
+fn misplaced() -> Setback {
+    Trouble::new("a row leads to where nothing is any more").into()
 }
 
 #[cfg(test)]

@@ -14,6 +14,7 @@ use parking_lot::{Mutex, RwLock};
 use super::background::Background;
 use super::cache::PageCache;
 use super::checkpoint::Checkpointer;
+use super::compaction::Compactor;
 use super::current::{read_or_create_current, take_mark};
 use super::index_slot::IndexSlot;
 use super::index_source::{IndexSource, Opened};
@@ -67,6 +68,7 @@ impl Engine {
         tracing::debug!(clean, "opening");
         let (opened, recovered, replayed) = opening.load(&current.index, clean)?;
         opening.segments.cut_uncommitted()?;
+        opening.remove_dropped(&opened);
         let directory = opening.disk.index_directory(&opened.name);
         if let Err(error) = crate::index::remove_others(&directory) {
             tracing::warn!(%error, "an old index could not be removed");
@@ -88,6 +90,24 @@ fn lock(disk: &dyn Disk) -> Result<Box<dyn DiskLock>> {
 impl Opening {
     fn footer(&self) -> Option<&Footer> {
         self.footer.as_ref().map(|(_, footer)| footer)
+    }
+
+    /// Removes files that compaction had done with, once the index cannot lead
+    /// to them any more. It can wait: nothing reads them.
+    fn remove_dropped(&self, opened: &Opened) {
+        if !self.segments.has_dropped() {
+            return;
+        }
+        let outcome = match opened.index.set_watermark(self.batch()) {
+            Ok(()) => self
+                .segments
+                .remove_dropped()
+                .map_err(|error| error.to_string()),
+            Err(trouble) => Err(trouble.to_string()),
+        };
+        if let Err(reason) = outcome {
+            tracing::warn!(reason, "files that compaction emptied could not be removed");
+        }
     }
 
     fn batch(&self) -> Batch {
@@ -189,6 +209,7 @@ impl Opening {
             index_hash: opened.hash,
             retired: opened.retired,
             pending: None,
+            compactor: Compactor::default(),
         };
         let with_threads = self.options.background;
         let engine = Arc::new(Engine {

@@ -29,6 +29,14 @@ impl Engine {
         }
     }
 
+    /// How many dead generations wait.
+    pub(super) fn graves(&self) -> crate::Result<u64> {
+        self.with_index(|| {
+            let _checkpointer = self.checkpointer.lock();
+            Ok(self.index.get()?.dead_generations(usize::MAX)?.len() as u64)
+        })
+    }
+
     /// Not beside a merge or a verify: sled's iterators are no snapshots.
     fn sweep_some(&self) -> Result<bool, Setback> {
         let _checkpointer = self.checkpointer.lock();

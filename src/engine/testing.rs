@@ -48,7 +48,13 @@ pub(super) fn rebuild(engine: &Engine) {
 pub(super) fn check_hash(db: &Database) {
     let engine = db.engine();
     let index = engine.index.get().unwrap();
-    let summary = index.check(engine.now(), |_| true).unwrap();
+    let summary = index
+        .check(
+            engine.now(),
+            |_| true,
+            |place| engine.segments.counts(place),
+        )
+        .unwrap();
     assert_eq!(summary.hash, engine.checkpointer.lock().index_hash);
     assert!(summary.derived_match, "hints and owners");
 }

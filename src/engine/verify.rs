@@ -55,7 +55,11 @@ impl Engine {
         let timeouts = self.options.timeouts;
         let now = self.now();
         let summary = index
-            .check(now, |record| timeouts.has_hint(record))
+            .check(
+                now,
+                |record| timeouts.has_hint(record),
+                |location| self.segments.counts(location),
+            )
             .map_err(|trouble| self.index_damage(&trouble))?;
         if summary.hash != checkpointer.index_hash {
             return Err(self.index_damage(&Trouble::new("its hash is not the footer's")));
@@ -124,7 +128,8 @@ impl Engine {
             hint_at: None,
             ..record.clone()
         };
-        if head.digest != digest || head.record != bare || head.table != *table {
+        let is_it = head.digest == digest && head.sequence == row.sequence;
+        if !is_it || head.record != bare || head.table != *table {
             return Err(Trouble::new("a session's row is not its image").into());
         }
         let mut keys = page.len() as u64;
@@ -162,6 +167,7 @@ impl Engine {
             || head.generation != generation
             || &*head.lower != lower
             || head.number != row.number
+            || head.sequence != row.sequence
         {
             return Err(Trouble::new("a session's pages do not tile").into());
         }

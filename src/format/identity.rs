@@ -103,8 +103,9 @@ impl fmt::Debug for DatabaseId {
     }
 }
 
-/// Where a segment frame lies. Frames never move, so a location names one
-/// content for ever.
+/// Where a segment frame lies. Compaction copies a frame and never moves it,
+/// and the number of a file is given once, so a location names one content for
+/// ever.
 #[derive(
     Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize,
 )]

@@ -100,10 +100,14 @@ impl SessionRow {
         codec::decode(bytes, "a session row of the index does not decode")
     }
 
-    /// What the row adds to the hash of the index. The purge's hint is left
-    /// out, since it moves without the session being written.
+    /// What the row adds to the hash of the index. Left out are the place,
+    /// since compaction moves a frame without changing it, and the purge's
+    /// hint, which moves without the session being written.
     pub(crate) fn hash(&self, digest: SessionDigest) -> Result<u64, Malformed> {
-        let mut bare = self.clone();
+        let mut bare = Self {
+            location: Location::default(),
+            ..self.clone()
+        };
         if let RowContent::Whole { record, .. } = &mut bare.content {
             record.hint_at = None;
         }
@@ -133,9 +137,14 @@ impl PageRow {
         codec::decode(bytes, "a page row of the index does not decode")
     }
 
-    /// What the row adds to its session's page hash.
+    /// What the row adds to its session's page hash. The place is left out:
+    /// the image that holds the sum stays when compaction moves a page.
     pub(crate) fn hash(&self, key: &[u8]) -> Result<u64, Malformed> {
-        Ok(row_hash(key, &self.encode()?))
+        let bare = Self {
+            location: Location::default(),
+            ..*self
+        };
+        Ok(row_hash(key, &bare.encode()?))
     }
 }
 

@@ -178,11 +178,25 @@ pub(crate) struct FooterEntry {
     pub(crate) location: Location,
 }
 
-/// The head of a footer: with it on disk, the batch is committed.
+/// A file that is not written to any more.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub(crate) struct SealedFile {
+    /// Which file.
+    pub(crate) number: SegmentNumber,
+    /// Where what counts of it ends, in bytes.
+    pub(crate) end: u64,
+}
+
+/// The head of a footer. It names the frames of its batch that lie in its own
+/// file: a file tells all about itself. With the last footer of a batch on
+/// disk, the batch is committed.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Footer {
     /// Counts up by one.
     pub(crate) batch: Batch,
+    /// Whether the batch ends here; else it goes on in the next file. Only
+    /// with the last footer there is more than `previous` and `entries`.
+    pub(crate) ends_batch: bool,
     /// Every journal frame up to this one is in this batch or an earlier one.
     pub(crate) journal_through: Sequence,
     /// No generation from this one on is in this batch or an earlier one.
@@ -193,9 +207,13 @@ pub(crate) struct Footer {
     /// passed are left out.
     #[serde(deserialize_with = "codec::list")]
     pub(crate) retired: Vec<RetiredSum>,
+    /// The files that count besides the footer's own, in order. Others are
+    /// not of the database any more.
+    #[serde(deserialize_with = "codec::list")]
+    pub(crate) files: Vec<SealedFile>,
     /// The footer before.
     pub(crate) previous: Option<Location>,
-    /// The batch's frames.
+    /// The batch's frames in this file.
     #[serde(deserialize_with = "codec::list")]
     pub(crate) entries: Vec<FooterEntry>,
 }
@@ -259,6 +277,12 @@ pub(crate) fn write<T: Serialize>(
         field.copy_from_slice(&head_length);
     }
     body(buffer)?;
+    finish(buffer, start, place, kind)
+}
+
+/// Fills in what stands before the payload that begins behind `start`.
+fn finish(buffer: &mut [u8], start: usize, place: Place, kind: Kind) -> Result<usize, Malformed> {
+    let malformed = Malformed::Damaged("a segment frame is too long");
     let payload = buffer.get(start + HEAD_BYTES..).ok_or(malformed.clone())?;
     let length = u32::try_from(payload.len()).map_err(|_| malformed.clone())?;
     let crc = frame_checksum(place, length, kind.number(), payload);
@@ -273,6 +297,18 @@ pub(crate) fn write<T: Serialize>(
         field.copy_from_slice(&fields);
     }
     Ok(buffer.len() - start)
+}
+
+/// Appends a copy of a frame, for another place.
+pub(crate) fn copy(
+    buffer: &mut Vec<u8>,
+    place: Place,
+    frame: &SegmentFrame<'_>,
+) -> Result<usize, Malformed> {
+    let start = buffer.len();
+    buffer.resize(start + HEAD_BYTES, 0);
+    buffer.extend_from_slice(frame.payload);
+    finish(buffer, start, place, frame.kind)
 }
 
 /// Bytes (without padding) that the head at `offset` claims for its frame:

@@ -6,6 +6,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use super::guard::{Guard, Outcome, Trouble, protect};
+use super::live::Live;
 use crate::format::identity::{Batch, Generation, Location, PageNumber, Timestamp};
 use crate::format::record::{PageRow, SessionRow, page_key, split_page_key};
 use crate::session_id::SessionDigest;
@@ -15,6 +16,7 @@ const OPEN_PATIENCE: Duration = Duration::from_secs(5);
 const WATERMARK: &[u8] = b"watermark";
 const HINTS_ARE_FOR: &[u8] = b"hints are for";
 const FORGOTTEN_THROUGH: &[u8] = b"forgotten through";
+const LIVE_BYTES: &[u8] = b"live bytes";
 /// Large segments make it rare that unsynced writes fall on synced ones.
 const SEGMENT_BYTES: usize = 4 << 20;
 
@@ -52,6 +54,7 @@ pub(crate) struct Index {
     pub(super) owners: sled::Tree,
     pub(super) retired: sled::Tree,
     meta: sled::Tree,
+    pub(super) live: Live,
     /// Our own handle on sled's file, opened before the first write: an error
     /// of writing back is reported to handles that were open then.
     file: File,
@@ -78,6 +81,7 @@ impl Index {
             owners: tree("owners")?,
             retired: tree("retired")?,
             meta: tree("meta")?,
+            live: Live::default(),
             file,
             directory: directory.to_path_buf(),
             database,
@@ -153,6 +157,7 @@ impl Index {
             return Ok(Put::Kept(old.clone()));
         }
         replace(self, digest, old.as_ref(), Some(row))?;
+        self.account(old.as_ref().map(|old| old.location), Some(row.location));
         Ok(old.map_or(Put::Inserted, Put::Replaced))
     }
 
@@ -163,10 +168,21 @@ impl Index {
         sequence: Batch,
     ) -> Outcome<Option<SessionRow>> {
         let old = self.session(digest)?.filter(|old| old.sequence < sequence);
-        if old.is_some() {
-            self.replace_session(digest, old.as_ref(), None)?;
+        if let Some(old) = &old {
+            self.replace_session(digest, Some(old), None)?;
+            self.account(Some(old.location), None);
         }
         Ok(old)
+    }
+
+    /// A row leads to another place than before.
+    fn account(&self, old: Option<Location>, new: Option<Location>) {
+        if let Some(old) = old {
+            self.live.remove(old);
+        }
+        if let Some(new) = new {
+            self.live.add(new);
+        }
     }
 
     /// The last page of a generation that begins at or before `key`.
@@ -246,6 +262,7 @@ impl Index {
         }
         let bytes = row.encode().map_err(Trouble::new)?;
         self.insert(&self.pages, &key, bytes)?;
+        self.account(old.map(|old| old.location), Some(row.location));
         Ok(old.map_or(Put::Inserted, Put::Replaced))
     }
 
@@ -266,10 +283,22 @@ impl Index {
         let key = page_key(generation, lower);
         let is_it = |old: &PageRow| old.number == number && old.sequence < sequence;
         let old = self.page(&key)?.filter(is_it);
-        if old.is_some() {
+        if let Some(old) = &old {
             self.remove(&self.pages, &key)?;
+            self.account(Some(old.location), None);
         }
         Ok(old)
+    }
+
+    /// The row of the page of a generation that begins at a key.
+    pub(crate) fn page_row(&self, generation: Generation, lower: &str) -> Outcome<Option<PageRow>> {
+        self.page(&page_key(generation, lower))
+    }
+
+    /// Whether a generation is dead and waits for the sweep.
+    pub(crate) fn is_buried(&self, generation: Generation) -> Outcome<bool> {
+        let grave = self.get(&self.dead, &generation.0.to_be_bytes())?;
+        Ok(grave.is_some())
     }
 
     /// Marks a generation as dead: its pages are for the sweep.
@@ -304,6 +333,7 @@ impl Index {
         };
         for (lower, row) in pages {
             self.remove(&self.pages, &page_key(generation, &lower))?;
+            self.account(Some(row.location), None);
             swept.rows += 1;
             swept.bytes = swept.bytes.saturating_add(row.location.length.into());
         }
@@ -341,6 +371,14 @@ impl Index {
     pub(super) fn set_forgotten_through(&self, time: Timestamp) -> Outcome<()> {
         let row = time.0.to_le_bytes().to_vec();
         self.insert(&self.meta, FORGOTTEN_THROUGH, row)
+    }
+
+    pub(super) fn live_note(&self) -> Outcome<Option<sled::IVec>> {
+        self.get(&self.meta, LIVE_BYTES)
+    }
+
+    pub(super) fn set_live_note(&self, note: Vec<u8>) -> Outcome<()> {
+        self.insert(&self.meta, LIVE_BYTES, note)
     }
 
     /// The note that hints are right for some timeouts.

@@ -5,9 +5,10 @@ use std::collections::{HashMap, HashSet};
 use super::derived::OwnerSum;
 use super::guard::{Outcome, Trouble};
 use super::hints::{Wanted, hint_of};
+use super::live::{self, LiveBytes};
 use super::retired::Remembered;
 use super::rows::{Index, undecodable};
-use crate::format::identity::{Generation, Timestamp};
+use crate::format::identity::{Generation, Location, Timestamp};
 use crate::format::record::{PageRow, RowContent, SessionRecord, SessionRow, split_page_key};
 use crate::session_id::SessionDigest;
 
@@ -35,15 +36,28 @@ pub(crate) struct Summary {
     pub(crate) derived_match: bool,
     /// Whether each session's hint is as early as it has to be.
     pub(crate) hints_hold: bool,
+    /// Bytes of the frames that rows lead to, by file.
+    pub(crate) live: LiveBytes,
+}
+
+/// What there is of a generation's page rows.
+#[derive(Debug, Default)]
+struct PageSums {
+    pages: u32,
+    hash: u64,
+    /// Whether any of them leads to where nothing is any more.
+    misplaced: bool,
 }
 
 impl Index {
     /// Whether every session's pages are what its row says; and the sums.
-    /// `has_hint` tells whether a session's hint is as early as it has to be.
+    /// `has_hint` tells whether a session's hint is as early as it has to be,
+    /// `counts` whether anything that counts can be at a place.
     pub(crate) fn check(
         &self,
         now: Timestamp,
         has_hint: impl Fn(&SessionRecord) -> bool,
+        counts: impl Fn(Location) -> bool,
     ) -> Outcome<Summary> {
         let mut summary = Summary {
             retired: self.sum_retired(now)?,
@@ -52,7 +66,7 @@ impl Index {
         };
         let mut owners = OwnerSum::default();
         let mut are_hinted = true;
-        let mut found = self.sum_pages(&mut summary)?;
+        let mut found = self.sum_pages(&mut summary, &counts)?;
         let mut after = None;
         loop {
             let mut wanted = Wanted::default();
@@ -62,11 +76,20 @@ impl Index {
                 summary.sessions = summary.sessions.saturating_add(1);
                 owners.add(digest, row);
                 wanted.add(hint_of(digest, row));
+                live::add(&mut summary.live, row.location);
+                if !counts(row.location) {
+                    return Err(Trouble::new("a row leads to where nothing is any more"));
+                }
                 let sums = found.remove(&row.generation()).unwrap_or_default();
                 let RowContent::Whole { table, record } = &row.content else {
                     return Ok(());
                 };
-                if sums != (table.pages, table.hash) {
+                if sums.misplaced {
+                    return Err(Trouble::new(
+                        "a page's row leads to where nothing is any more",
+                    ));
+                }
+                if (sums.pages, sums.hash) != (table.pages, table.hash) {
                     return Err(Trouble::new(
                         "a session's page rows are not what its row says",
                     ));
@@ -86,6 +109,7 @@ impl Index {
             .filter(|generation| !dead.contains(generation));
         summary.orphans = orphans.collect();
         summary.derived_match = are_hinted && self.sum_owners()? == owners;
+        self.live.set(summary.live.clone());
         Ok(summary)
     }
 
@@ -112,15 +136,23 @@ impl Index {
         Ok(last)
     }
 
-    fn sum_pages(&self, summary: &mut Summary) -> Outcome<HashMap<Generation, (u32, u64)>> {
-        let mut sums: HashMap<Generation, (u32, u64)> = HashMap::new();
+    fn sum_pages(
+        &self,
+        summary: &mut Summary,
+        counts: impl Fn(Location) -> bool,
+    ) -> Outcome<HashMap<Generation, PageSums>> {
+        let mut sums: HashMap<Generation, PageSums> = HashMap::new();
         let mut rows = self.pages.iter();
         while let Some((key, row)) = self.guard.run(|| rows.next().transpose())? {
             let (generation, _) = split_page_key(&key).ok_or_else(undecodable)?;
             let row = PageRow::decode(&row).map_err(Trouble::new)?;
             let hash = row.hash(&key).map_err(Trouble::new)?;
             let sum = sums.entry(generation).or_default();
-            *sum = (sum.0.saturating_add(1), sum.1.wrapping_add(hash));
+            sum.pages = sum.pages.saturating_add(1);
+            sum.hash = sum.hash.wrapping_add(hash);
+            // Compaction does not wait for the sweep of what is dead.
+            sum.misplaced |= !counts(row.location);
+            live::add(&mut summary.live, row.location);
             summary.pages = summary.pages.saturating_add(1);
         }
         Ok(sums)

@@ -1,9 +1,11 @@
 //! What a user asks about the database as a whole.
 
+mod reclaimed;
 mod session_info;
 mod stats;
 mod verified;
 
+pub use reclaimed::Reclaimed;
 pub use session_info::SessionInfo;
 pub use stats::Stats;
 pub use verified::Verified;

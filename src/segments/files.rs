@@ -12,9 +12,12 @@ use crate::error::{Error, Result};
 use crate::format::codec::Malformed;
 use crate::format::header::{SEGMENT_HEADER_BYTES, SegmentHeader};
 use crate::format::identity::{Batch, DatabaseId, Location, SegmentNumber};
-use crate::format::segment_frame::{Footer, frame_bytes};
+use crate::format::segment_frame::{Footer, SealedFile, frame_bytes};
 
 pub(super) const DIRECTORY: &str = "segments";
+
+/// Files held open, of the many that a large database has.
+const OPEN_FILES: usize = 256;
 
 /// What the segments are told.
 #[derive(Debug, Clone)]
@@ -27,22 +30,56 @@ pub(crate) struct SegmentOptions {
     pub(crate) segment_bytes: u32,
 }
 
-/// Where the next batch begins.
-#[derive(Debug, Clone, Copy)]
+/// Where the next batch begins, and which files there are before.
+#[derive(Debug, Clone)]
 pub(super) struct Tail {
     pub(super) segment: SegmentNumber,
     /// 0 when the file does not exist yet.
     pub(super) offset: u32,
     pub(super) footer: Option<Location>,
     pub(super) batch: Batch,
+    /// The other files that count, in order.
+    pub(super) sealed: Vec<SealedFile>,
     /// Whether a batch was abandoned and could not be cut off.
     pub(super) broken: bool,
 }
 
 impl Tail {
-    /// Whether a file holds any of what is committed.
-    fn holds(&self, number: SegmentNumber) -> bool {
-        number < self.segment || (number == self.segment && self.offset > 0)
+    /// Before anything was committed.
+    fn empty() -> Self {
+        Self {
+            segment: SegmentNumber(1),
+            offset: 0,
+            footer: None,
+            batch: Batch(0),
+            sealed: Vec::new(),
+            broken: false,
+        }
+    }
+
+    /// Behind a footer that ends a batch.
+    pub(super) fn behind(location: Location, footer: &Footer) -> Self {
+        Self {
+            segment: location.segment,
+            offset: end_of(location),
+            footer: Some(location),
+            batch: footer.batch,
+            sealed: footer.files.clone(),
+            broken: false,
+        }
+    }
+
+    /// Where what counts of a file ends; `None` for one that does not count.
+    fn end(&self, number: SegmentNumber) -> Option<u64> {
+        if number == self.segment {
+            return Some(self.offset.into()).filter(|offset| *offset > 0);
+        }
+        let place = self
+            .sealed
+            .binary_search_by_key(&number, |file| file.number);
+        place
+            .ok()
+            .and_then(|place| Some(self.sealed.get(place)?.end))
     }
 }
 
@@ -66,13 +103,7 @@ impl Segments {
         let segments = Self {
             options,
             files: RwLock::default(),
-            tail: Mutex::new(Tail {
-                segment: SegmentNumber(1),
-                offset: 0,
-                footer: None,
-                batch: Batch(0),
-                broken: false,
-            }),
+            tail: Mutex::new(Tail::empty()),
         };
         // What the page cache shows may not be on disk, names included (14).
         segments.sync_directory()?;
@@ -89,13 +120,8 @@ impl Segments {
         }
         if let Some((location, footer)) = &found {
             segments.write_footer_again(*location)?;
-            *segments.tail.lock() = Tail {
-                segment: location.segment,
-                offset: end_of(*location),
-                footer: Some(*location),
-                batch: footer.batch,
-                broken: false,
-            };
+            segments.check_sealed(&footer.files)?;
+            *segments.tail.lock() = Tail::behind(*location, footer);
         }
         Ok((segments, found))
     }
@@ -131,25 +157,83 @@ impl Segments {
         Ok(numbers)
     }
 
-    /// The numbers of the files that hold a committed batch, ascending.
-    pub(super) fn committed_numbers(&self) -> Result<Vec<SegmentNumber>> {
-        let tail = *self.tail.lock();
+    /// The files that the last footer relies on are there, as long as it says.
+    fn check_sealed(&self, sealed: &[SealedFile]) -> Result<()> {
+        for SealedFile { number, end } in sealed {
+            let length = self.length(*number)?;
+            if length < *end {
+                let path = self.path(*number);
+                return Err(Error::corrupted(&path, length, "the file is cut short"));
+            }
+        }
+        Ok(())
+    }
+
+    /// The numbers of the files that count, ascending.
+    pub(super) fn committed_numbers(&self) -> Vec<SegmentNumber> {
+        let tail = self.tail.lock();
+        let sealed = tail.sealed.iter().map(|file| file.number);
+        let last = Some(tail.segment).filter(|_| tail.offset > 0);
+        sealed.chain(last).collect()
+    }
+
+    /// Whether a location can be of anything that counts.
+    pub(crate) fn counts(&self, location: Location) -> bool {
+        let end = self.tail.lock().end(location.segment);
+        end.is_some_and(|end| u64::from(end_of(location)) <= end)
+    }
+
+    /// The files that are not written to any more, and their lengths.
+    pub(crate) fn sealed(&self) -> Vec<SealedFile> {
+        self.tail.lock().sealed.clone()
+    }
+
+    /// The file that is written to, as if it were not.
+    pub(crate) fn tail(&self) -> SealedFile {
+        let tail = self.tail.lock();
+        SealedFile {
+            number: tail.segment,
+            end: tail.offset.into(),
+        }
+    }
+
+    /// Bytes of a file.
+    pub(crate) fn length(&self, number: SegmentNumber) -> Result<u64> {
+        let length = self.file(number)?.length();
+        length.map_err(|error| Error::io("read", &self.path(number), error))
+    }
+
+    /// Removes the files that do not count any more. Only once nothing durable
+    /// leads to them.
+    pub(crate) fn remove_dropped(&self) -> Result<()> {
+        for number in self.dropped()? {
+            self.remove_file(number)?;
+        }
+        Ok(())
+    }
+
+    /// Whether there are files that do not count any more.
+    pub(crate) fn has_dropped(&self) -> bool {
+        self.dropped().is_ok_and(|dropped| !dropped.is_empty())
+    }
+
+    fn dropped(&self) -> Result<Vec<SegmentNumber>> {
+        let tail = self.tail.lock().clone();
         let mut numbers = self.numbers()?;
-        numbers.retain(|number| tail.holds(*number));
+        numbers.retain(|number| *number < tail.segment && tail.end(*number).is_none());
         Ok(numbers)
     }
 
     /// Removes all that lies behind the last committed batch, durably: frames
     /// without a footer do not exist (12).
     pub(crate) fn cut_uncommitted(&self) -> Result<()> {
-        let tail = *self.tail.lock();
-        let numbers = self.numbers()?;
-        let beyond: Vec<_> = numbers
-            .iter()
-            .filter(|number| !tail.holds(**number))
-            .collect();
+        let tail = self.tail.lock().clone();
+        let mut beyond = self.numbers()?;
+        beyond.retain(|number| {
+            *number > tail.segment || (*number == tail.segment && tail.offset == 0)
+        });
         for number in &beyond {
-            self.remove_file(**number)?;
+            self.remove_file(*number)?;
         }
         if !beyond.is_empty() {
             self.sync_directory()?;
@@ -184,6 +268,14 @@ impl Segments {
             .map_err(|error| Error::failed_sync(&self.options.disk.root().join(directory), error))
     }
 
+    /// Whether a file is there.
+    pub(super) fn has_file(&self, number: SegmentNumber) -> Result<bool> {
+        if self.files.read().contains_key(&number) {
+            return Ok(true);
+        }
+        Ok(self.numbers()?.binary_search(&number).is_ok())
+    }
+
     /// An open file.
     pub(super) fn file(&self, number: SegmentNumber) -> Result<Arc<dyn DiskFile>> {
         if let Some(file) = self.files.read().get(&number) {
@@ -197,7 +289,11 @@ impl Segments {
                 Error::io("open", &self.path(number), error)
             }
         })?;
-        self.files.write().insert(number, Arc::clone(&file));
+        let mut files = self.files.write();
+        if files.len() >= OPEN_FILES {
+            files.pop_first();
+        }
+        files.insert(number, Arc::clone(&file));
         Ok(file)
     }
 
@@ -243,11 +339,10 @@ impl Segments {
 
     /// The bytes of a file as far as they are committed.
     pub(super) fn read_committed(&self, number: SegmentNumber) -> Result<Vec<u8>> {
-        let tail = *self.tail.lock();
+        let end = self.tail.lock().end(number);
         let mut bytes = self.read_file(number)?;
-        if number == tail.segment {
-            bytes.truncate(tail.offset as usize);
-        }
+        let end = usize::try_from(end.unwrap_or(0)).unwrap_or(usize::MAX);
+        bytes.truncate(end);
         Ok(bytes)
     }
 

@@ -12,4 +12,4 @@ mod scan;
 mod writer;
 
 pub(crate) use files::{SegmentOptions, Segments};
-pub(crate) use writer::BatchWriter;
+pub(crate) use writer::{BatchWriter, Standing};

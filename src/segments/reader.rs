@@ -7,9 +7,12 @@ use serde::de::DeserializeOwned;
 use super::files::Segments;
 use crate::error::{Error, Result};
 use crate::format::codec::Malformed;
-use crate::format::identity::{Batch, Location};
+use crate::format::identity::{Batch, Location, SegmentNumber};
 use crate::format::page::{Fences, Page};
-use crate::format::segment_frame::{self, Footer, ImageHead, Kind, PageHead, Place};
+use crate::format::segment_frame::{
+    self, Footer, FooterEntry, ImageHead, Kind, PageHead, PageTombstone, Place, SegmentFrame,
+    SessionTombstone,
+};
 
 impl Segments {
     /// A session's record and first page.
@@ -50,23 +53,58 @@ impl Segments {
         }
     }
 
-    /// The footers of the batches behind `after` up to `last`, oldest first.
-    pub(crate) fn footers_after(&self, last: &Footer, after: Batch) -> Result<Vec<Footer>> {
+    /// The footers of the batches behind `after` up to `last`, oldest first;
+    /// `None` where compaction has removed one of them.
+    pub(crate) fn footers_after(&self, last: &Footer, after: Batch) -> Result<Option<Vec<Footer>>> {
         let mut footers = Vec::new();
         let mut footer = last.clone();
         while footer.batch > after {
             let previous = footer.previous;
-            let expected = footer.batch.0.saturating_sub(1);
+            let batch = footer.batch;
             footers.push(footer);
             let Some(location) = previous else { break };
+            if !self.has_file(location.segment)? {
+                return Ok(None);
+            }
             footer = self.read_footer(location)?;
-            if footer.batch.0 != expected {
-                let wrong = Malformed::Damaged("a batch is missing before this one");
+            let expected = if footer.ends_batch {
+                footer.batch.next()
+            } else {
+                footer.batch
+            };
+            if batch != expected {
+                let wrong = Malformed::Damaged("a batch is missing behind this one");
                 return Err(self.damaged(location, &wrong));
             }
         }
         footers.reverse();
-        Ok(footers)
+        Ok(Some(footers))
+    }
+
+    /// The file that a tombstone was first written in.
+    pub(crate) fn written_in(&self, entry: &FooterEntry) -> Result<SegmentNumber> {
+        Ok(match entry.kind {
+            Kind::PageTombstone => {
+                let head: PageTombstone = self.read(entry.location, entry.kind)?.2;
+                head.written_in
+            }
+            _ => {
+                let head: SessionTombstone = self.read(entry.location, entry.kind)?.2;
+                head.written_in
+            }
+        })
+    }
+
+    /// A frame as it lies on disk, for a copy; `None` when it is damaged.
+    pub(crate) fn read_whole(&self, entry: &FooterEntry) -> Result<Option<Vec<u8>>> {
+        let FooterEntry { location, kind, .. } = *entry;
+        let raw = match self.read_raw(location) {
+            Err(Error::Corrupted { .. }) => return Ok(None),
+            raw => raw?,
+        };
+        let frame = segment_frame::parse(&raw, 0, self.place(location));
+        let is_whole = |frame: &SegmentFrame<'_>| frame.kind == kind && frame.length == raw.len();
+        Ok(frame.is_some_and(|frame| is_whole(&frame)).then_some(raw))
     }
 
     fn read<T: DeserializeOwned>(
@@ -98,7 +136,7 @@ impl Segments {
         }
     }
 
-    fn place(&self, location: Location) -> Place {
+    pub(super) fn place(&self, location: Location) -> Place {
         Place {
             database: self.options.database,
             number: location.segment,

@@ -6,9 +6,11 @@ use crate::error::{Error, Result};
 use crate::format::codec::ALIGNMENT;
 use crate::format::header::SEGMENT_HEADER_BYTES;
 use crate::format::identity::{Location, SegmentNumber};
-use crate::format::segment_frame::{self, Footer, Kind, Place, SegmentFrame, frame_bytes};
+use crate::format::segment_frame::{
+    self, Footer, FooterEntry, Kind, Place, SegmentFrame, frame_bytes,
+};
 
-/// Finds the last whole footer of a file.
+/// Finds the last footer of a file that ends a batch.
 pub(super) fn last_footer(
     segments: &Segments,
     number: SegmentNumber,
@@ -22,7 +24,8 @@ pub(super) fn last_footer(
     while let Some(found) = walk.next_frame() {
         if let Some((location, frame)) = found.frame
             && frame.kind == Kind::Footer
-            && let Ok(footer) = frame.head()
+            && let Ok(footer) = frame.head::<Footer>()
+            && footer.ends_batch
         {
             last = Some((location, footer));
         }
@@ -124,16 +127,35 @@ impl<'b> Walk<'b> {
 }
 
 impl Segments {
+    /// The frames of a file, as its footers name them, in order.
+    pub(crate) fn entries(&self, number: SegmentNumber) -> Result<Vec<FooterEntry>> {
+        let bytes = self.read_committed(number)?;
+        let mut walk = Walk::new(self, number, &bytes, true);
+        let mut entries = Vec::new();
+        while let Some(step) = walk.next_frame() {
+            if let Some((_, frame)) = step.frame
+                && frame.kind == Kind::Footer
+            {
+                let footer = frame.head::<Footer>().map_err(|malformed| {
+                    Error::corrupted(&self.path(number), step.offset as u64, malformed)
+                })?;
+                entries.extend(footer.entries);
+            }
+        }
+        Ok(entries)
+    }
+
     /// All committed footers, oldest first, by reading every file.
     ///
-    /// Batch numbers have to be contiguous. Bytes that are no frame are
+    /// Batch numbers have to ascend, without a gap where no file between is
+    /// gone. Bytes that are no frame are
     /// damage: when a footer says which frame should be there, that frame's
     /// identity is the one that is damaged; otherwise this is an error (15).
     pub(crate) fn scan(
         &self,
         progress: &mut dyn FnMut(u64, u64),
     ) -> Result<Vec<(Location, Footer)>> {
-        let numbers = self.committed_numbers()?;
+        let numbers = self.committed_numbers();
         let total = self.disk_bytes();
         let mut done = 0;
         let mut footers: Vec<(Location, Footer)> = Vec::new();
@@ -168,10 +190,16 @@ impl Segments {
 
     fn check_order(&self, footers: &[(Location, Footer)]) -> Result<()> {
         for pair in footers.windows(2) {
-            let [(_, earlier), (location, later)] = pair else {
+            let [(before, earlier), (location, later)] = pair else {
                 continue;
             };
-            if later.batch != earlier.batch.next() {
+            let least = if earlier.ends_batch {
+                earlier.batch.next()
+            } else {
+                earlier.batch
+            };
+            let adjoins = location.segment <= before.segment.next();
+            if later.batch < least || (adjoins && later.batch > least) {
                 return Err(Error::corrupted(
                     &self.path(location.segment),
                     location.offset.into(),

@@ -16,7 +16,7 @@ use crate::format::identity::{
 use crate::format::page::{self, Entry};
 use crate::format::segment_frame::{
     self, Footer, FooterEntry, Identity, ImageHead, Kind, PageHead, PageTombstone, Place,
-    RetiredSum, Retirement, SessionDamage, SessionTombstone,
+    RetiredSum, Retirement, SealedFile, SessionDamage, SessionTombstone,
 };
 use crate::session_id::SessionDigest;
 
@@ -30,8 +30,6 @@ const PIECE_BYTES: usize = 1 << 20;
 pub(crate) struct BatchWriter {
     segments: Arc<Segments>,
     batch: Batch,
-    /// Where the last committed batch ends.
-    tail: Tail,
     segment: SegmentNumber,
     /// Where the next frame begins.
     offset: u32,
@@ -41,16 +39,46 @@ pub(crate) struct BatchWriter {
     /// Files that were written to and not synced since.
     unsynced: BTreeMap<SegmentNumber, Arc<dyn DiskFile>>,
     created: bool,
+    /// The frames in the current file.
     entries: Vec<FooterEntry>,
+    /// The footer before the next one.
+    previous: Option<Location>,
+    /// Files that this batch has left behind.
+    sealed: Vec<SealedFile>,
     finished: bool,
     /// No other sync may be tried, so nothing can be cut off either.
     sync_failed: bool,
 }
 
+/// What a footer says of all that is committed with it.
+#[derive(Debug, Clone)]
+pub(crate) struct Standing {
+    /// Every journal frame up to this one is in the segments.
+    pub(crate) journal_through: Sequence,
+    /// No generation from this one on is.
+    pub(crate) next_generation: Generation,
+    /// Of the index, once it knows.
+    pub(crate) index_hash: u64,
+    /// Of the retired IDs in it.
+    pub(crate) retired: Vec<RetiredSum>,
+}
+
+impl Standing {
+    /// What a footer said: nothing has changed but places.
+    pub(crate) fn of(footer: &Footer) -> Self {
+        Self {
+            journal_through: footer.journal_through,
+            next_generation: footer.next_generation,
+            index_hash: footer.index_hash,
+            retired: footer.retired.clone(),
+        }
+    }
+}
+
 impl Segments {
     /// Begins a batch. There is one at a time.
     pub(crate) fn begin(self: &Arc<Self>, batch: Batch) -> Result<BatchWriter> {
-        let tail = *self.tail.lock();
+        let tail = self.tail.lock().clone();
         if tail.broken {
             return Err(Error::Poisoned {
                 cause: "an abandoned batch could not be cut off".into(),
@@ -59,7 +87,6 @@ impl Segments {
         let mut writer = BatchWriter {
             segments: Arc::clone(self),
             batch,
-            tail,
             segment: tail.segment,
             offset: tail.offset,
             buffer: Vec::new(),
@@ -67,6 +94,8 @@ impl Segments {
             unsynced: BTreeMap::new(),
             created: false,
             entries: Vec::new(),
+            previous: tail.footer,
+            sealed: tail.sealed,
             finished: false,
             sync_failed: false,
         };
@@ -93,7 +122,30 @@ impl BatchWriter {
         if self.offset < self.segments.options.segment_bytes {
             return Ok(());
         }
+        self.roll()
+    }
+
+    /// Goes on in a new file. The old one says itself what lies in it.
+    pub(crate) fn roll(&mut self) -> Result<()> {
+        if !self.entries.is_empty() {
+            let part = Footer {
+                batch: self.batch,
+                ends_batch: false,
+                journal_through: Sequence(0),
+                next_generation: Generation(0),
+                index_hash: 0,
+                retired: Vec::new(),
+                files: Vec::new(),
+                previous: self.previous,
+                entries: std::mem::take(&mut self.entries),
+            };
+            self.previous = Some(self.append_footer(&part)?);
+        }
         self.write_out()?;
+        self.sealed.push(SealedFile {
+            number: self.segment,
+            end: self.offset.into(),
+        });
         self.segment = self.segment.next();
         self.create()
     }
@@ -105,12 +157,26 @@ impl BatchWriter {
         body: impl FnOnce(&mut Vec<u8>) -> Result<(), Malformed>,
     ) -> Result<Location> {
         self.roll_if_full()?;
+        self.put(|buffer, place| segment_frame::write(buffer, place, kind, head, body))
+    }
+
+    /// A footer stays in the file of the frames that it names.
+    fn append_footer(&mut self, footer: &Footer) -> Result<Location> {
+        self.put(|buffer, place| {
+            segment_frame::write(buffer, place, Kind::Footer, footer, |_| Ok(()))
+        })
+    }
+
+    fn put(
+        &mut self,
+        write: impl FnOnce(&mut Vec<u8>, Place) -> Result<usize, Malformed>,
+    ) -> Result<Location> {
         let place = Place {
             database: self.segments.options.database,
             number: self.segment,
             offset: self.offset,
         };
-        let written = segment_frame::write(&mut self.buffer, place, kind, head, body);
+        let written = write(&mut self.buffer, place);
         let too_long = || Error::TooLarge {
             what: "a frame",
             size: u64::from(u32::MAX),
@@ -141,6 +207,22 @@ impl BatchWriter {
             location,
         });
         location
+    }
+
+    /// Appends a copy of a frame, as old as it was.
+    pub(crate) fn copy(&mut self, entry: &FooterEntry, raw: &[u8]) -> Result<Location> {
+        self.roll_if_full()?;
+        let from = self.segments.place(entry.location);
+        let location = self.put(|buffer, place| {
+            let frame = segment_frame::parse(raw, 0, from);
+            let frame = frame.ok_or(Malformed::Damaged("a frame changed while it was copied"))?;
+            segment_frame::copy(buffer, place, &frame)
+        })?;
+        self.entries.push(FooterEntry {
+            location,
+            ..entry.clone()
+        });
+        Ok(location)
     }
 
     /// Appends a session's record and first page.
@@ -226,25 +308,27 @@ impl BatchWriter {
     }
 
     /// Commits: all frames on disk, then the footer, then the footer on disk.
+    /// From then on the files of `dropped` do not count.
     pub(crate) fn commit(
         mut self,
-        journal_through: Sequence,
-        next_generation: Generation,
-        index_hash: u64,
-        retired: Vec<RetiredSum>,
+        standing: Standing,
+        dropped: &[SegmentNumber],
     ) -> Result<(Location, Footer)> {
         self.write_out()?;
         self.sync_files()?;
+        self.sealed.retain(|file| !dropped.contains(&file.number));
         let footer = Footer {
             batch: self.batch,
-            journal_through,
-            next_generation,
-            index_hash,
-            retired,
-            previous: self.tail.footer,
+            ends_batch: true,
+            journal_through: standing.journal_through,
+            next_generation: standing.next_generation,
+            index_hash: standing.index_hash,
+            retired: standing.retired,
+            files: std::mem::take(&mut self.sealed),
+            previous: self.previous,
             entries: std::mem::take(&mut self.entries),
         };
-        let location = self.append(Kind::Footer, &footer, |_| Ok(()))?;
+        let location = self.append_footer(&footer)?;
         self.write_out()?;
         // From here on the outcome of a failure is unknown: the footer may
         // be on disk. What it commits must not be cut off.
@@ -255,13 +339,7 @@ impl BatchWriter {
             tail.broken = true;
             return Err(error);
         }
-        *tail = Tail {
-            segment: self.segment,
-            offset: self.offset,
-            footer: Some(location),
-            batch: self.batch,
-            broken: false,
-        };
+        *tail = Tail::behind(location, &footer);
         Ok((location, footer))
     }
 

@@ -50,8 +50,46 @@ fn a_session_row_that_is_missing_is_found() {
 fn a_session_row_that_says_otherwise_is_found() {
     is_found("its hash is not the footer's", |index, [small, _]| {
         let mut row = index.remove_session(&small, LAST).unwrap().unwrap();
-        row.location.offset += 8;
+        row.sequence = row.sequence.next();
         index.put_session(&small, &row).unwrap();
+    });
+}
+
+#[test]
+fn a_session_row_that_leads_elsewhere_is_found() {
+    let (database, [id, _]) = settled();
+    let index = database.engine().index.get().unwrap();
+    let mut row = index.remove_session(&id.digest(), LAST).unwrap().unwrap();
+    row.location.offset += 8;
+    row.location.length -= 8;
+    index.put_session(&id.digest(), &row).unwrap();
+    let Err(Error::Corrupted { path, .. }) = database.verify() else {
+        panic!("there is no frame");
+    };
+    assert!(path.ends_with("000001.seg"), "{}", path.display());
+}
+
+#[test]
+fn a_session_row_that_leads_to_a_file_that_does_not_count_is_found() {
+    is_found(
+        "a row leads to where nothing is any more",
+        |index, [small, _]| {
+            let mut row = index.remove_session(&small, LAST).unwrap().unwrap();
+            row.location.segment = row.location.segment.next();
+            index.put_session(&small, &row).unwrap();
+        },
+    );
+}
+
+#[test]
+fn a_page_row_that_leads_to_a_file_that_does_not_count_is_found() {
+    let expected = "a page's row leads to where nothing is any more";
+    is_found(expected, |index, [_, large]| {
+        let generation = index.session(&large).unwrap().unwrap().generation();
+        let pages = index.pages(generation, "", 9).unwrap();
+        let (lower, mut row) = pages.last().unwrap().clone();
+        row.location.segment = row.location.segment.next();
+        index.put_page(generation, &lower, &row).unwrap();
     });
 }
 
@@ -69,7 +107,7 @@ fn a_page_row_that_is_missing_is_found() {
 
 #[test]
 fn a_page_row_that_points_to_another_page_is_found() {
-    let expected = "a session's page rows are not what its row says";
+    let expected = "a session's pages do not tile";
     is_found(expected, |index, [_, large]| {
         let generation = index.session(&large).unwrap().unwrap().generation();
         let pages = index.pages(generation, "", 9).unwrap();

@@ -3,7 +3,7 @@
 use super::super::page::write_body;
 use super::super::segment_frame::{
     Footer, FooterEntry, Identity, ImageHead, Kind, PageHead, PageTombstone, RetiredSum,
-    Retirement, SessionDamage, SessionTombstone,
+    Retirement, SealedFile, SessionDamage, SessionTombstone,
 };
 use super::*;
 
@@ -237,24 +237,28 @@ fn the_first_footer_never_changes() {
         Kind::Footer,
         &Footer {
             batch: Batch(1),
+            ends_batch: true,
             journal_through: Sequence(9),
             next_generation: Generation(2),
             index_hash: 0,
             retired: Vec::new(),
+            files: Vec::new(),
             previous: None,
             entries: Vec::new(),
         },
         "
-        0b 00 00 00                                     ; length 11
-        31 c8 90 90                                     ; crc
+        0d 00 00 00                                     ; length 13
+        6d 28 ca 82                                     ; crc
         06 00 00 00                                     ; kind 6: a footer
         00 00 00 00                                     ; zero
-        07 00 00 00                                     ; head_length 7
+        09 00 00 00                                     ; head_length 9
         01                                              ; batch 1
+        01                                              ; it ends here
         09                                              ; journal_through 9
         02                                              ; next_generation 2
         00                                              ; index_hash 0
         00                                              ; retired: 0
+        00                                              ; files: 0
         00                                              ; no previous
         00                                              ; entries: 0
         ",
@@ -262,18 +266,22 @@ fn the_first_footer_never_changes() {
 }
 
 const FOOTER_OF_ALL_KINDS: &str = "
-    bf 00 00 00                                     ; length 191
-    e4 5b e9 c0                                     ; crc
+    c7 00 00 00                                     ; length 199
+    65 d1 d9 38                                     ; crc
     06 00 00 00                                     ; kind 6: a footer
     00 00 00 00                                     ; zero
-    bb 00 00 00                                     ; head_length 187
+    c3 00 00 00                                     ; head_length 195
     06                                              ; batch 6
+    01                                              ; it ends here
     fb e8 03                                        ; journal_through 1000
     08                                              ; next_generation 8
     fd ef cd ab 89 67 45 23 01                      ; index_hash 0x0123456789abcdef
     01                                              ; retired: 1
     fd 00 ca c4 71 fe 9c 97 17                      ; until 1700000001000000000
     fb 2c 01                                        ; hash 300
+    01                                              ; files: 1
+    01                                              ; number 1
+    fc b0 11 01 00                                  ; end 70064
     01                                              ; with previous
     01                                              ; segment 1
     fc 70 11 01 00                                  ; offset 70000
@@ -369,12 +377,17 @@ fn a_footer_of_all_kinds_never_changes() {
         });
     let footer = Footer {
         batch: Batch(6),
+        ends_batch: true,
         journal_through: Sequence(1000),
         next_generation: Generation(8),
         index_hash: 0x0123_4567_89ab_cdef,
         retired: vec![RetiredSum {
             until: LATER,
             hash: 300,
+        }],
+        files: vec![SealedFile {
+            number: SegmentNumber(1),
+            end: 70_064,
         }],
         previous: Some(Location {
             segment: SegmentNumber(1),

@@ -7,7 +7,7 @@ use super::super::page::{Fences, write_body};
 use super::super::record::{PageRow, RowContent, SessionRow};
 use super::super::segment_frame::{
     Footer, FooterEntry, Identity, ImageHead, Kind, PageHead, PageTombstone, RetiredSum,
-    Retirement, SessionDamage, SessionTombstone,
+    Retirement, SealedFile, SessionDamage, SessionTombstone,
 };
 use super::*;
 
@@ -361,12 +361,17 @@ fn footer() -> Footer {
     };
     Footer {
         batch: Batch(5),
+        ends_batch: true,
         journal_through: Sequence(1000),
         next_generation: Generation(8),
         index_hash: 0x0123_4567_89ab_cdef,
         retired: vec![RetiredSum {
             until: LATER,
             hash: 300,
+        }],
+        files: vec![SealedFile {
+            number: SegmentNumber(1),
+            end: 70_064,
         }],
         previous: Some(LOCATION),
         entries: vec![

@@ -7,7 +7,7 @@ use proptest::prelude::*;
 use super::super::codec::Bytes;
 use super::super::record::{PageRow, RowContent, SessionRow};
 use super::super::segment_frame::{
-    Footer, FooterEntry, Identity, ImageHead, Kind, PageHead, RetiredSum,
+    Footer, FooterEntry, Identity, ImageHead, Kind, PageHead, RetiredSum, SealedFile,
 };
 use super::*;
 
@@ -186,15 +186,25 @@ pub(super) fn footer() -> impl Strategy<Value = Footer> {
     let numbers = (number(), number(), number(), number());
     let sum = (time(), number()).prop_map(|(until, hash)| RetiredSum { until, hash });
     let sums = vec(sum, 0..4);
-    (numbers, sums, option::of(location()), vec(entry, 0..9)).prop_map(
-        |((batch, through, generation, index_hash), retired, previous, entries)| Footer {
-            batch: Batch(batch),
-            journal_through: Sequence(through),
-            next_generation: Generation(generation),
-            index_hash,
-            retired,
-            previous,
-            entries,
+    let file = (any::<u32>(), number()).prop_map(|(number, end)| SealedFile {
+        number: SegmentNumber(number),
+        end,
+    });
+    let lists = (sums, vec(file, 0..4), vec(entry, 0..9));
+    (numbers, any::<bool>(), lists, option::of(location())).prop_map(
+        |((batch, through, generation, index_hash), ends_batch, lists, previous)| {
+            let (retired, files, entries) = lists;
+            Footer {
+                batch: Batch(batch),
+                ends_batch,
+                journal_through: Sequence(through),
+                next_generation: Generation(generation),
+                index_hash,
+                retired,
+                files,
+                previous,
+                entries,
+            }
         },
     )
 }

@@ -1,0 +1,89 @@
+//! Giving space back when somebody asks for it: all that is dead at once.
+
+use std::ops::ControlFlow;
+
+use super::Engine;
+use super::compaction::{Compacted, Worth};
+use crate::error::Result;
+
+/// What giving space back is about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Phase {
+    /// What changed since the last checkpoint is written. Without a total.
+    Checkpoint,
+    /// Rows of flushed sessions go. In sessions.
+    Sweep,
+    /// Live data is copied out of files that are mostly garbage. In bytes of
+    /// garbage.
+    Compaction,
+}
+
+/// What has been given back so far.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) struct Reclaimed {
+    /// Bytes that were copied.
+    pub(crate) copied: u64,
+    /// Bytes of files that went.
+    pub(crate) freed: u64,
+    /// Whether it was told to stop before the end.
+    pub(crate) stopped: bool,
+}
+
+/// Told of a phase, how much of it is done and how much there is.
+pub(crate) type Watcher<'w> = &'w mut dyn FnMut(Phase, u64, u64) -> ControlFlow<()>;
+
+impl Engine {
+    /// Writes what changed, sweeps, and compacts all that is worth it. Stops
+    /// between two steps when it is told to.
+    pub(crate) fn reclaim(&self, watcher: Watcher<'_>) -> Result<Reclaimed> {
+        let mut reclaimed = Reclaimed::default();
+        let outcome = self.reclaim_all(watcher, &mut reclaimed)?;
+        reclaimed.stopped = outcome.is_break();
+        Ok(reclaimed)
+    }
+
+    fn reclaim_all(
+        &self,
+        watcher: Watcher<'_>,
+        reclaimed: &mut Reclaimed,
+    ) -> Result<ControlFlow<()>> {
+        if watcher(Phase::Checkpoint, 0, 1).is_break() {
+            return Ok(ControlFlow::Break(()));
+        }
+        self.checkpoint()?;
+        if self.sweep_all(watcher)?.is_break() {
+            return Ok(ControlFlow::Break(()));
+        }
+        let total = self.garbage_bytes()?;
+        loop {
+            let done = total.saturating_sub(self.garbage_bytes()?);
+            if watcher(Phase::Compaction, done, total).is_break() {
+                return Ok(ControlFlow::Break(()));
+            }
+            let Compacted {
+                more,
+                copied,
+                freed,
+            } = self.compact_step(Worth::ASKED_FOR)?;
+            reclaimed.copied = reclaimed.copied.saturating_add(copied);
+            reclaimed.freed = reclaimed.freed.saturating_add(freed);
+            if !more {
+                return Ok(ControlFlow::Continue(()));
+            }
+        }
+    }
+
+    fn sweep_all(&self, watcher: Watcher<'_>) -> Result<ControlFlow<()>> {
+        let total = self.graves()?;
+        loop {
+            let left = self.graves()?;
+            if watcher(Phase::Sweep, total.saturating_sub(left), total).is_break() {
+                return Ok(ControlFlow::Break(()));
+            }
+            if left == 0 || !self.sweep_slice() {
+                return Ok(ControlFlow::Continue(()));
+            }
+        }
+    }
+}
