@@ -17,6 +17,7 @@ use super::compaction::Compactor;
 use super::delta::Delta;
 use super::lookup::Setback;
 use super::merge::{Merge, Merged, Step};
+use super::renewal::Renewal;
 use super::retirement::RetiredSums;
 use crate::error::{Error, Result};
 use crate::format::identity::{Batch, Generation, Location, Timestamp};
@@ -59,6 +60,8 @@ pub(super) struct Checkpointer {
     pub(super) pending: Option<Pending>,
     /// Where compaction is.
     pub(super) compactor: Compactor,
+    /// A copy of the index under way.
+    pub(super) renewal: Option<Renewal>,
 }
 
 /// How far a checkpoint has come.

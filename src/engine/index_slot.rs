@@ -59,13 +59,13 @@ impl IndexSlot {
     }
 
     /// Changes to another index; returns the directory of the old one.
-    pub(crate) fn replace(&self, index: Index, name: String, path: PathBuf) -> PathBuf {
+    pub(crate) fn replace(&self, index: Arc<Index>, name: String, path: PathBuf) -> PathBuf {
         let mut current = self.0.write();
         let generation = current.generation.saturating_add(1);
         let old = std::mem::replace(
             &mut *current,
             Current {
-                index: Some(Arc::new(index)),
+                index: Some(index),
                 name,
                 path,
                 generation,

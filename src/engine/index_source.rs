@@ -5,6 +5,7 @@
 //! missing, damaged, stale or of another opinion costs a rebuild, never data.
 
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use super::Engine;
 use super::checkpoint::Checkpointer;
@@ -51,7 +52,7 @@ pub(super) fn index_name(number: u32) -> String {
 }
 
 /// The name of the next index directory.
-fn next_name(name: &str) -> String {
+pub(super) fn next_name(name: &str) -> String {
     let number = name
         .rsplit('-')
         .next()
@@ -159,6 +160,7 @@ impl IndexSource<'_> {
             Setback::Index(trouble) => failed(trouble),
         })?;
         index.set_watermark(batch).map_err(failed)?;
+        index.note_fresh_bytes().map_err(failed)?;
         let timeouts = circumstances.timeouts.encode();
         index.note_hints(timeouts).map_err(failed)?;
         let current = Current {
@@ -206,6 +208,9 @@ impl Engine {
         checkpointer: &mut Checkpointer,
         trouble: &Trouble,
     ) -> Result<()> {
+        if let Ok(index) = self.index.get() {
+            self.abandon_renewal(checkpointer, &index);
+        }
         let source = IndexSource {
             disk: &*self.disk,
             database: self.database,
@@ -223,7 +228,8 @@ impl Engine {
             self.keep_owner(digest);
         }
         let path = self.disk.index_directory(&opened.name);
-        self.index.replace(opened.index, opened.name, path);
+        self.index
+            .replace(Arc::new(opened.index), opened.name, path);
         Ok(())
     }
 

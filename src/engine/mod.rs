@@ -37,6 +37,7 @@ mod reclaim;
 mod reentrance;
 mod registry;
 mod removal;
+mod renewal;
 mod replay;
 mod retirement;
 mod stored;
@@ -174,6 +175,9 @@ impl Engine {
     /// asked for before the close must not write a file after it.
     fn finish(&self) -> crate::Result<()> {
         let mut checkpointer = self.checkpointer.lock();
+        if let Ok(index) = self.index.get() {
+            self.abandon_renewal(&mut checkpointer, &index);
+        }
         let written = self.checkpoint_under(&mut checkpointer);
         let closed = self.journal.close();
         let outcome = written.and(closed);

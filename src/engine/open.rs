@@ -210,6 +210,7 @@ impl Opening {
             retired: opened.retired,
             pending: None,
             compactor: Compactor::default(),
+            renewal: None,
         };
         let with_threads = self.options.background;
         let engine = Arc::new(Engine {

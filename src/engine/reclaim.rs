@@ -17,6 +17,9 @@ pub enum Phase {
     /// Live data is copied out of files that are mostly garbage. In bytes of
     /// garbage.
     Compaction,
+    /// The index is copied into a fresh directory, when it has grown out of
+    /// proportion. Without a total.
+    Index,
 }
 
 /// What has been given back so far.
@@ -69,9 +72,24 @@ impl Engine {
             reclaimed.copied = reclaimed.copied.saturating_add(copied);
             reclaimed.freed = reclaimed.freed.saturating_add(freed);
             if !more {
-                return Ok(ControlFlow::Continue(()));
+                break;
             }
         }
+        self.renew_all(watcher)
+    }
+
+    fn renew_all(&self, watcher: Watcher<'_>) -> Result<ControlFlow<()>> {
+        if !self.wants_renewal() {
+            return Ok(ControlFlow::Continue(()));
+        }
+        let mut more = true;
+        while more {
+            if watcher(Phase::Index, 0, 1).is_break() {
+                return Ok(ControlFlow::Break(()));
+            }
+            more = self.renew_step()?;
+        }
+        Ok(ControlFlow::Continue(()))
     }
 
     fn sweep_all(&self, watcher: Watcher<'_>) -> Result<ControlFlow<()>> {

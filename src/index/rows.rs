@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 
 use super::guard::{Guard, Outcome, Trouble, protect};
 use super::live::Live;
+use super::renewal::Successor;
 use crate::format::identity::{Batch, Generation, Location, PageNumber, Timestamp};
 use crate::format::record::{PageRow, SessionRow, page_key, split_page_key};
 use crate::session_id::SessionDigest;
@@ -17,6 +18,7 @@ const WATERMARK: &[u8] = b"watermark";
 const HINTS_ARE_FOR: &[u8] = b"hints are for";
 const FORGOTTEN_THROUGH: &[u8] = b"forgotten through";
 const LIVE_BYTES: &[u8] = b"live bytes";
+const FRESH_BYTES: &[u8] = b"fresh bytes";
 /// Large segments make it rare that unsynced writes fall on synced ones.
 const SEGMENT_BYTES: usize = 4 << 20;
 
@@ -53,8 +55,9 @@ pub(crate) struct Index {
     pub(super) expiry: sled::Tree,
     pub(super) owners: sled::Tree,
     pub(super) retired: sled::Tree,
-    meta: sled::Tree,
+    pub(super) meta: sled::Tree,
     pub(super) live: Live,
+    pub(super) successor: Successor,
     /// Our own handle on sled's file, opened before the first write: an error
     /// of writing back is reported to handles that were open then.
     file: File,
@@ -82,6 +85,7 @@ impl Index {
             retired: tree("retired")?,
             meta: tree("meta")?,
             live: Live::default(),
+            successor: Successor::default(),
             file,
             directory: directory.to_path_buf(),
             database,
@@ -93,10 +97,12 @@ impl Index {
     }
 
     pub(super) fn insert(&self, tree: &sled::Tree, key: &[u8], row: Vec<u8>) -> Outcome<()> {
+        self.hand_on(tree, key, Some(&row));
         self.guard.run(|| tree.insert(key, row)).map(drop)
     }
 
     pub(super) fn remove(&self, tree: &sled::Tree, key: &[u8]) -> Outcome<()> {
+        self.hand_on(tree, key, None);
         self.guard.run(|| tree.remove(key)).map(drop)
     }
 
@@ -371,6 +377,21 @@ impl Index {
     pub(super) fn set_forgotten_through(&self, time: Timestamp) -> Outcome<()> {
         let row = time.0.to_le_bytes().to_vec();
         self.insert(&self.meta, FORGOTTEN_THROUGH, row)
+    }
+
+    /// The size of the index when it was new; 0 when it was not noted.
+    pub(crate) fn fresh_bytes(&self) -> Outcome<u64> {
+        let Some(row) = self.get(&self.meta, FRESH_BYTES)? else {
+            return Ok(0);
+        };
+        let bytes = row.as_ref().try_into().map_err(|_| undecodable())?;
+        Ok(u64::from_le_bytes(bytes))
+    }
+
+    /// Notes the size that it has now.
+    pub(crate) fn note_fresh_bytes(&self) -> Outcome<()> {
+        let bytes = self.disk_bytes().to_le_bytes().to_vec();
+        self.insert(&self.meta, FRESH_BYTES, bytes)
     }
 
     pub(super) fn live_note(&self) -> Outcome<Option<sled::IVec>> {

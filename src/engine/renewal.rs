@@ -1,0 +1,151 @@
+//! The index in a fresh directory, while the database is in use.
+//!
+//! Rows are copied in slices, each under the checkpointer's lock, under which
+//! alone the index is written to; what is written between two slices goes to
+//! both. A crash before `CURRENT` names the copy leaves a directory that the
+//! next open removes.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use super::Engine;
+use super::checkpoint::Checkpointer;
+use super::current::write_current;
+use super::index_source::next_name;
+use crate::error::{Error, Result};
+use crate::format::header::Current;
+use crate::index::{self, CopyCursor, Index, Trouble};
+
+/// Rows under one hold of the checkpointer.
+const SLICE: usize = 1024;
+/// An index that is smaller is never out of proportion.
+const LEAST: u64 = 16 << 20;
+
+/// A copy under way.
+#[derive(Debug)]
+pub(super) struct Renewal {
+    successor: Arc<Index>,
+    name: String,
+    path: PathBuf,
+    cursor: CopyCursor,
+    /// The index that is copied, by its number.
+    generation: u64,
+    is_flushed: bool,
+}
+
+impl Engine {
+    /// Whether the index has grown to twice of what it was when it was new.
+    pub(super) fn wants_renewal(&self) -> bool {
+        let Ok(index) = self.index.get() else {
+            return false;
+        };
+        let bytes = index.disk_bytes();
+        bytes >= LEAST && bytes / 2 >= self.fresh_index_bytes()
+    }
+
+    /// The size of the index when it was new, as far as that is known.
+    fn fresh_index_bytes(&self) -> u64 {
+        let index = self.index.get().ok();
+        index
+            .and_then(|index| index.fresh_bytes().ok())
+            .unwrap_or(0)
+    }
+
+    /// Copies some of the index, or begins to; whether there is more to do.
+    pub(super) fn renew_step(&self) -> Result<bool> {
+        let mut checkpointer = self.checkpointer.lock();
+        self.journal.check()?;
+        if checkpointer.pending.is_some() {
+            return Ok(false);
+        }
+        let index = self.index.get()?;
+        let renewal = match checkpointer.renewal.take() {
+            Some(renewal) if renewal.generation == self.index.generation() => renewal,
+            _ => self.begin_renewal(&index)?,
+        };
+        self.check_room()?;
+        match self.advance_renewal(&mut checkpointer, &index, renewal) {
+            Ok(more) => Ok(more),
+            Err(trouble) => {
+                self.abandon_renewal(&mut checkpointer, &index);
+                tracing::warn!(%trouble, "a copy of the index was given up");
+                Ok(false)
+            }
+        }
+    }
+
+    /// Lets go of a copy under way.
+    pub(super) fn abandon_renewal(&self, checkpointer: &mut Checkpointer, index: &Index) {
+        drop(index.end_renewal());
+        if let Some(renewal) = checkpointer.renewal.take() {
+            drop(renewal.successor);
+            if let Err(error) = index::set_aside(&renewal.path) {
+                tracing::warn!(%error, "a copy of the index could not be removed");
+            }
+        }
+    }
+
+    fn begin_renewal(&self, index: &Index) -> Result<Renewal> {
+        self.check_room()?;
+        let name = next_name(&self.index.name());
+        let path = self.disk.index_directory(&name);
+        let failed = |error| Error::io("copy the index to", &path, error);
+        drop(index.end_renewal());
+        index::set_aside(&path).map_err(failed)?;
+        let cache_bytes = self.options.index_cache_bytes() / 4;
+        let successor = index
+            .begin_renewal(&path, cache_bytes)
+            .map_err(|trouble| failed(trouble.into_io()))?;
+        Ok(Renewal {
+            successor,
+            name,
+            path,
+            cursor: CopyCursor::default(),
+            generation: self.index.generation(),
+            is_flushed: false,
+        })
+    }
+
+    fn advance_renewal(
+        &self,
+        checkpointer: &mut Checkpointer,
+        index: &Index,
+        mut renewal: Renewal,
+    ) -> Result<bool, Trouble> {
+        if index.copy_rows(&renewal.successor, &mut renewal.cursor, SLICE)? {
+            checkpointer.renewal = Some(renewal);
+            return Ok(true);
+        }
+        if !renewal.is_flushed {
+            // The most of it, so that the last flush is a short one.
+            renewal.successor.flush()?;
+            renewal.is_flushed = true;
+            checkpointer.renewal = Some(renewal);
+            return Ok(true);
+        }
+        let Renewal {
+            successor,
+            name,
+            path,
+            ..
+        } = renewal;
+        successor.set_watermark(checkpointer.batch)?;
+        successor.note_fresh_bytes()?;
+        successor.take_over(index);
+        let current = Current {
+            database: self.database,
+            index: name.clone(),
+        };
+        write_current(&*self.disk, &current).map_err(Trouble::new)?;
+        drop(index.end_renewal());
+        let old = self.index.replace(successor, name, path);
+        if let Err(error) = index::set_aside(&old) {
+            tracing::warn!(%error, "the old index could not be removed");
+        }
+        tracing::debug!("the index is in a fresh directory");
+        Ok(false)
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,151 @@
+//! The copy has what the index has, whatever happens meanwhile.
+
+use std::collections::BTreeMap;
+
+use super::super::testing::{check_hash, open, rebuild};
+use crate::{Crash, Database, IndexFate, Session, SimulatedDisk};
+
+/// Sessions of many pages, some of them owned, some gone.
+fn fill(db: &Database, sessions: usize) -> Vec<Session> {
+    let value = vec![7; 2000];
+    let made = (0..sessions).map(|number| {
+        let mut session = db.create_session();
+        for key in 0..12 {
+            session.set_bytes(&format!("key/{key}"), &value).unwrap();
+        }
+        session
+            .set_owner(Some(&format!("user:{}", number % 7)))
+            .unwrap();
+        if number % 5 == 0 {
+            db.checkpoint().unwrap();
+            session.flush().unwrap();
+        }
+        session
+    });
+    let made = made.collect();
+    db.checkpoint().unwrap();
+    made
+}
+
+fn check(db: &Database, sessions: usize) {
+    assert_eq!(db.sessions().count(), sessions);
+    let owned = (0..7).map(|user| db.sessions_of(&format!("user:{user}")).unwrap().len());
+    assert_eq!(owned.sum::<usize>(), sessions);
+    db.verify().unwrap();
+    check_hash(db);
+}
+
+fn name(db: &Database) -> String {
+    db.engine().index.name()
+}
+
+#[test]
+fn the_copy_has_what_the_index_had_and_takes_its_place() {
+    let disk = SimulatedDisk::new(1).unwrap();
+    let db = open(&disk);
+    fill(&db, 40);
+    let before = db.engine().index.get().unwrap().live_bytes();
+    while db.engine().renew_step().unwrap() {}
+    assert_eq!(name(&db), "index-0002");
+    assert!(!disk.index_root().join("index-0001").exists());
+    let after = db.engine().index.get().unwrap().live_bytes();
+    assert_eq!(after, before);
+    check(&db, 32);
+    drop(db);
+    check(&open(&disk), 32);
+}
+
+#[test]
+fn what_is_written_meanwhile_is_in_it_too() {
+    let disk = SimulatedDisk::new(2).unwrap();
+    let db = open(&disk);
+    let mut sessions = fill(&db, 40);
+    let mut expected = 32;
+    // 1,024 rows at a time: each tree is a slice of its own.
+    let mut steps = 0;
+    while db.engine().renew_step().unwrap() {
+        steps += 1;
+        fill(&db, 4);
+        expected += 3;
+        let mut flushed = sessions.pop().unwrap();
+        expected -= usize::from(flushed.owner().unwrap().is_some());
+        flushed.flush().unwrap();
+        sessions[1]
+            .set_owner(Some(&format!("user:{}", steps % 7)))
+            .unwrap();
+        db.checkpoint().unwrap();
+        while db.engine().sweep_slice() {}
+    }
+    assert!(steps >= 7, "{steps}");
+    assert_eq!(name(&db), "index-0002");
+    check(&db, expected);
+    drop(db);
+    let db = open(&disk.crash(Crash::KeepAll, IndexFate::Kept).unwrap());
+    check(&db, expected);
+}
+
+#[test]
+fn a_crash_within_it_leaves_the_old_one() {
+    let disk = SimulatedDisk::new(3).unwrap();
+    let db = open(&disk);
+    fill(&db, 40);
+    for steps in 1..8 {
+        for _ in 0..steps {
+            assert!(db.engine().renew_step().unwrap());
+        }
+        let crashed = disk.crash(Crash::KeepNothing, IndexFate::Kept).unwrap();
+        assert!(crashed.index_root().join("index-0002").exists());
+        let again = open(&crashed);
+        assert_eq!(name(&again), "index-0001");
+        assert!(!crashed.index_root().join("index-0002").exists());
+        check(&again, 32);
+        let mut checkpointer = db.engine().checkpointer.lock();
+        let index = db.engine().index.get().unwrap();
+        db.engine().abandon_renewal(&mut checkpointer, &index);
+    }
+}
+
+#[test]
+fn a_rebuild_in_between_ends_it_and_it_begins_anew() {
+    let disk = SimulatedDisk::new(4).unwrap();
+    let db = open(&disk);
+    fill(&db, 40);
+    for _ in 0..3 {
+        assert!(db.engine().renew_step().unwrap());
+    }
+    rebuild(db.engine());
+    assert_eq!(name(&db), "index-0002");
+    fill(&db, 5);
+    while db.engine().renew_step().unwrap() {}
+    assert_eq!(name(&db), "index-0003");
+    check(&db, 36);
+}
+
+#[test]
+fn a_close_in_between_leaves_nothing_behind() {
+    let disk = SimulatedDisk::new(5).unwrap();
+    let db = open(&disk);
+    fill(&db, 40);
+    for _ in 0..3 {
+        assert!(db.engine().renew_step().unwrap());
+    }
+    db.close().unwrap();
+    assert!(!disk.index_root().join("index-0002").exists());
+    check(&open(&disk), 32);
+}
+
+#[test]
+fn a_small_index_is_left_alone() {
+    let disk = SimulatedDisk::new(6).unwrap();
+    let db = open(&disk);
+    fill(&db, 10);
+    assert!(!db.engine().wants_renewal());
+    let mut phases = BTreeMap::new();
+    db.compact_with(|phase, _, _| {
+        phases.insert(format!("{phase:?}"), ());
+        std::ops::ControlFlow::Continue(())
+    })
+    .unwrap();
+    assert!(!phases.contains_key("Index"));
+    assert_eq!(name(&db), "index-0001");
+}
