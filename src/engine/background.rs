@@ -17,6 +17,8 @@ const RETRY: Duration = Duration::from_millis(500);
 /// How long expired sessions wait for the purge, about, once the second in
 /// which they expired is over.
 const BETWEEN_PURGES: Duration = Duration::from_secs(1);
+/// How long an index that has grown waits until that is noticed.
+const BETWEEN_LOOKS: Duration = Duration::from_secs(1);
 
 #[derive(Debug, Default)]
 struct Wishes {
@@ -53,14 +55,25 @@ impl Purge {
     }
 }
 
-/// Compaction, beside a foreground that comes first.
-#[derive(Debug, Default)]
+/// Compaction and the renewal of the index, beside a foreground that comes
+/// first.
+#[derive(Debug)]
 struct Compaction {
     /// The position of the journal before the last step.
     seen: u64,
+    is_renewing: bool,
+    next_look: Instant,
 }
 
 impl Compaction {
+    fn new() -> Self {
+        Self {
+            seen: 0,
+            is_renewing: false,
+            next_look: Instant::now() + BETWEEN_LOOKS,
+        }
+    }
+
     /// Does a step when one is worth it; how long to pause then. Where
     /// somebody writes meanwhile, the pause is as long as the step took.
     fn step(&mut self, engine: &Engine, position: u64) -> Result<Option<Duration>> {
@@ -68,14 +81,30 @@ impl Compaction {
             return Ok(None);
         }
         let start = Instant::now();
-        let compacted = engine.compact_step(Worth::BY_ITSELF)?;
+        let more = engine.compact_step(Worth::BY_ITSELF)?.more || self.renew(engine)?;
         let is_busy = std::mem::replace(&mut self.seen, position) != position;
         let pause = if is_busy {
             start.elapsed()
         } else {
             Duration::ZERO
         };
-        Ok(compacted.more.then_some(pause))
+        Ok(more.then_some(pause))
+    }
+
+    fn renew(&mut self, engine: &Engine) -> Result<bool> {
+        if !self.is_renewing {
+            let now = Instant::now();
+            if now < self.next_look {
+                return Ok(false);
+            }
+            self.next_look = now + BETWEEN_LOOKS;
+            self.is_renewing = engine.wants_renewal();
+        }
+        if self.is_renewing {
+            self.is_renewing = false;
+            self.is_renewing = engine.renew_step()?;
+        }
+        Ok(self.is_renewing)
     }
 }
 
@@ -139,7 +168,7 @@ fn run(signal: &Signal, engine: &Weak<Engine>) {
     let mut pause = Duration::ZERO;
     let mut quiet_since = Instant::now();
     let mut seen = 0;
-    let mut compaction = Compaction::default();
+    let mut compaction = Compaction::new();
     let mut purge = Purge {
         cursor: PurgeCursor::default(),
         next: Instant::now() + BETWEEN_PURGES,
