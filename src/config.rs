@@ -42,6 +42,7 @@ impl Builder {
                 memtable_bytes: 32 << 20,
                 journal_segment_bytes: 32 << 20,
                 segment_bytes: 16 << 20,
+                index_renewal_bytes: 16 << 20,
                 timeouts: Timeouts {
                     idle: Some(14 * DAY),
                     absolute: None,
@@ -306,6 +307,25 @@ impl Builder {
     #[cfg(feature = "simulation")]
     pub fn segment_bytes(mut self, bytes: u32) -> Self {
         self.options.segment_bytes = bytes;
+        self
+    }
+
+    /// Bytes of an index that may be copied into a fresh directory, when it
+    /// has twice the size that it had when it was new.
+    ///
+    /// ```
+    /// # use std::sync::Arc;
+    /// # use sessiondb::{Database, SimulatedDisk};
+    /// let disk = SimulatedDisk::new(1)?;
+    /// let db = Database::builder()
+    ///     .index_renewal_bytes(0)
+    ///     .open_on(Arc::new(disk.clone()))?;
+    /// # db.close()?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    #[cfg(feature = "simulation")]
+    pub fn index_renewal_bytes(mut self, bytes: u64) -> Self {
+        self.options.index_renewal_bytes = bytes;
         self
     }
 

@@ -18,8 +18,6 @@ use crate::index::{self, CopyCursor, Index, Trouble};
 
 /// Rows under one hold of the checkpointer.
 const SLICE: usize = 1024;
-/// An index that is smaller is never out of proportion.
-const LEAST: u64 = 16 << 20;
 
 /// A copy under way.
 #[derive(Debug)]
@@ -40,7 +38,7 @@ impl Engine {
             return false;
         };
         let bytes = index.disk_bytes();
-        bytes >= LEAST && bytes / 2 >= self.fresh_index_bytes()
+        bytes >= self.options.index_renewal_bytes && bytes / 2 >= self.fresh_index_bytes()
     }
 
     /// The size of the index when it was new, as far as that is known.

@@ -65,6 +65,10 @@ fn random_operations_and_crashes_leave_what_the_model_holds() {
         "too few interrupted openings: {total:?}"
     );
     assert!(
+        total.files_emptied > 10,
+        "too little was compacted: {total:?}"
+    );
+    assert!(
         total.crashes_that_took > 3,
         "no crash took anything: {total:?}"
     );

@@ -26,6 +26,8 @@ pub(crate) struct Config {
     /// When deferred writes reach the disk though nobody waits for them.
     pub(crate) sync_within: Duration,
     pub(crate) background: bool,
+    /// An index of so many bytes may be copied into a fresh directory.
+    pub(crate) index_bytes: u64,
     pub(crate) terms: Terms,
 }
 
@@ -39,6 +41,7 @@ impl Default for Config {
             durabilities: Durabilities::Immediate,
             sync_within: Duration::from_secs(3600),
             background: false,
+            index_bytes: 0,
             terms: Terms::default(),
         }
     }
@@ -59,6 +62,7 @@ impl Config {
             // Sometimes the journal's own thread comes in between.
             sync_within: Duration::from_secs([3600, 3600, 3600, 0][source.index(4)]),
             background: false,
+            index_bytes: [0, 16 << 20][source.index(2)],
             terms: Terms::draw(source),
         }
     }
@@ -70,6 +74,7 @@ impl Config {
             .memtable_bytes(self.memtable_bytes)
             .cache_bytes(self.cache_bytes)
             .background(self.background)
+            .index_renewal_bytes(self.index_bytes)
             .idle_checkpoint_after(Duration::from_millis(5));
         self.terms.tell(builder)
     }

@@ -102,6 +102,7 @@ pub(crate) enum Operation {
         slot: Option<usize>,
     },
     Checkpoint,
+    Compact,
     Verify,
     /// Closes, or just drops every handle, and opens again, perhaps under
     /// other terms.

@@ -19,6 +19,20 @@ impl Run {
         }
     }
 
+    /// A checkpoint comes first.
+    pub(crate) fn compact(&mut self) {
+        let mut freed = 0;
+        let told = answer(self.database().compact(), |reclaimed| {
+            freed = reclaimed.freed_bytes;
+            Answer::Done
+        });
+        if self.agrees(&"compact", &Answer::Done, &told) {
+            self.history.settle_checkpoint();
+            self.tally.compactions += 1;
+            self.tally.files_emptied += u64::from(freed > 0);
+        }
+    }
+
     /// Everything is checked, and there is as much of it as the model holds.
     pub(crate) fn verify(&mut self) {
         let verified = match self.database().verify() {

@@ -187,6 +187,7 @@ impl Run {
             Operation::Clock(turn) => self.set_clock(*turn),
             Operation::Commit { slot } => self.commit(*slot),
             Operation::Checkpoint => self.checkpoint(),
+            Operation::Compact => self.compact(),
             Operation::Verify => self.verify(),
             Operation::Reopen { cleanly, terms } => self.reopen(*cleanly, *terms),
             Operation::Crash(accident) if self.place.disk().is_some() => self.fall(accident),

@@ -8,6 +8,9 @@ pub(crate) struct Tally {
     pub(crate) operations: u64,
     pub(crate) changes: u64,
     pub(crate) checkpoints: u64,
+    pub(crate) compactions: u64,
+    /// Compactions that removed a file.
+    pub(crate) files_emptied: u64,
     pub(crate) reopens: u64,
     pub(crate) crashes: u64,
     /// Crashes in the middle of an operation.
@@ -68,6 +71,8 @@ impl AddAssign for Tally {
         self.operations += other.operations;
         self.changes += other.changes;
         self.checkpoints += other.checkpoints;
+        self.compactions += other.compactions;
+        self.files_emptied += other.files_emptied;
         self.reopens += other.reopens;
         self.crashes += other.crashes;
         self.interrupted += other.interrupted;
