@@ -9,7 +9,7 @@ use crate::database::Database;
 #[cfg(feature = "simulation")]
 use crate::disk::Disk;
 use crate::disk::RealDisk;
-use crate::engine::{Durability, Engine, Options, Timeouts};
+use crate::engine::{Durability, Engine, Options, Timeouts, Upkeep};
 use crate::error::{Error, Result};
 
 const DAY: Duration = Duration::from_secs(86_400);
@@ -51,6 +51,7 @@ impl Builder {
                 retire_for: None,
                 idle_checkpoint_after: Duration::from_secs(2),
                 background: true,
+                upkeep: Upkeep::default(),
                 clock: Arc::new(SystemClock),
             },
             durability: Durability::Immediate,
@@ -170,6 +171,22 @@ impl Builder {
     /// ```
     pub fn retire_ids_for(mut self, period: Duration) -> Self {
         self.options.retire_for = Some(period);
+        self
+    }
+
+    /// What the background does by itself; all of it by default.
+    ///
+    /// ```
+    /// use sessiondb::{Database, Upkeep};
+    ///
+    /// let db = Database::builder()
+    ///     .upkeep(Upkeep::default().purge(false))
+    ///     .temporary()?;
+    /// # db.close()?;
+    /// # Ok::<(), sessiondb::Error>(())
+    /// ```
+    pub fn upkeep(mut self, upkeep: Upkeep) -> Self {
+        self.options.upkeep = upkeep;
         self
     }
 

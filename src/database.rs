@@ -366,8 +366,8 @@ impl Database {
 
     /// What the database holds and takes, in numbers. Cheap.
     ///
-    /// Costs a look at some counters, and at the lengths of the files of the
-    /// index.
+    /// Costs a look at some counters, at the lengths of the files, and at the
+    /// list of the flushed sessions that wait for the sweep.
     ///
     /// ```
     /// # let db = sessiondb::Database::temporary()?;

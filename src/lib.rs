@@ -22,11 +22,11 @@ pub use database::{Committed, Database, Sessions};
 pub use disk::{
     Crash, Disk, DiskFile, DiskLock, Fault, FaultEffect, IndexFate, Operation, SimulatedDisk,
 };
-pub use engine::{Durability, Phase};
+pub use engine::{Durability, Phase, Upkeep};
 pub use error::{Error, Result};
 pub use limits::{
     MAX_KEY_BYTES, MAX_OWNER_BYTES, MAX_TRANSACTION_BYTES, MAX_VALUE_BYTES, MAX_VALUE_DEPTH,
 };
-pub use maintenance::{Reclaimed, SessionInfo, Stats, Verified};
+pub use maintenance::{Reclaimed, SegmentStats, SessionInfo, Stats, Verified};
 pub use session::{Entry, Expiry, Iter, Keys, Session, Transaction, ValueBytes};
 pub use session_id::{SessionDigest, SessionId};

@@ -17,6 +17,11 @@ const RETRY: Duration = Duration::from_millis(500);
 /// How long expired sessions wait for the purge, about, once the second in
 /// which they expired is over.
 const BETWEEN_PURGES: Duration = Duration::from_secs(1);
+/// How long it looks for nothing, where there is nothing to do, at least.
+const LEAST_PAUSE: Duration = Duration::from_millis(20);
+/// Steps of compaction between two checkpoints, where there is too much
+/// garbage: they copy as much as a memtable holds, about.
+const STEPS_TO_KEEP_UP: usize = 16;
 /// How long an index that has grown waits until that is noticed.
 const BETWEEN_LOOKS: Duration = Duration::from_secs(1);
 
@@ -32,63 +37,81 @@ struct Signal {
     changed: Condvar,
 }
 
-/// When the purge goes on.
+/// The work that can wait, and where it is.
 #[derive(Debug)]
-struct Purge {
-    cursor: PurgeCursor,
-    next: Instant,
-}
-
-impl Purge {
-    /// Does a step when it is time for one; whether the next one is due.
-    fn step(&mut self, engine: &Engine) -> Result<bool> {
-        // What finds no room waits, as the sweep does.
-        if Instant::now() < self.next || engine.check_room().is_err() {
-            return Ok(false);
-        }
-        let purged = engine.purge_step(&mut self.cursor);
-        let more = purged.as_ref().is_ok_and(|purged| purged.more);
-        if !more {
-            self.next = Instant::now() + BETWEEN_PURGES;
-        }
-        purged.map(|purged| purged.more)
-    }
-}
-
-/// Compaction and the renewal of the index, beside a foreground that comes
-/// first.
-#[derive(Debug)]
-struct Compaction {
-    /// The position of the journal before the last step.
-    seen: u64,
+struct Chores {
+    purge: PurgeCursor,
+    next_purge: Instant,
     is_renewing: bool,
     next_look: Instant,
+    /// The position of the journal at the last step of compaction.
+    seen: u64,
 }
 
-impl Compaction {
+impl Chores {
     fn new() -> Self {
+        let now = Instant::now();
         Self {
-            seen: 0,
+            purge: PurgeCursor::default(),
+            next_purge: now + BETWEEN_PURGES,
             is_renewing: false,
-            next_look: Instant::now() + BETWEEN_LOOKS,
+            next_look: now + BETWEEN_LOOKS,
+            seen: 0,
         }
     }
 
-    /// Does a step when one is worth it; how long to pause then. Where
-    /// somebody writes meanwhile, the pause is as long as the step took.
+    /// Does a step of the first thing that is due; how long to pause then, or
+    /// `None` when nothing is.
     fn step(&mut self, engine: &Engine, position: u64) -> Result<Option<Duration>> {
+        let upkeep = engine.options.upkeep;
+        // What finds no room waits.
         if engine.check_room().is_err() {
             return Ok(None);
         }
+        if upkeep.purges && self.purge(engine)? || upkeep.sweeps && engine.sweep_slice() {
+            return Ok(Some(Duration::ZERO));
+        }
         let start = Instant::now();
-        let more = engine.compact_step(Worth::BY_ITSELF)?.more || self.renew(engine)?;
+        let more = upkeep.compacts && engine.compact_step(Worth::BY_ITSELF)?.more
+            || upkeep.renews_index && self.renew(engine)?;
         let is_busy = std::mem::replace(&mut self.seen, position) != position;
         let pause = if is_busy {
-            start.elapsed()
+            upkeep.pause(start.elapsed())
         } else {
             Duration::ZERO
         };
         Ok(more.then_some(pause))
+    }
+
+    /// Between two checkpoints that follow each other closely: writers who
+    /// leave the background no time must not fill the disk with garbage.
+    fn keep_up(&mut self, engine: &Engine) -> Result<()> {
+        let upkeep = engine.options.upkeep;
+        if upkeep.purges {
+            self.purge(engine)?;
+        }
+        for _ in 0..STEPS_TO_KEEP_UP {
+            if !upkeep.compacts || !engine.is_bloated() || engine.check_room().is_err() {
+                return Ok(());
+            }
+            let has_swept = upkeep.sweeps && engine.sweep_slice();
+            if !engine.compact_step(Worth::BY_ITSELF)?.more && !has_swept {
+                return Ok(());
+            }
+        }
+        Ok(())
+    }
+
+    fn purge(&mut self, engine: &Engine) -> Result<bool> {
+        if Instant::now() < self.next_purge {
+            return Ok(false);
+        }
+        let purged = engine.purge_step(&mut self.purge);
+        let more = purged.as_ref().is_ok_and(|purged| purged.more);
+        if !more {
+            self.next_purge = Instant::now() + BETWEEN_PURGES;
+        }
+        purged.map(|purged| purged.more)
     }
 
     fn renew(&mut self, engine: &Engine) -> Result<bool> {
@@ -168,11 +191,7 @@ fn run(signal: &Signal, engine: &Weak<Engine>) {
     let mut pause = Duration::ZERO;
     let mut quiet_since = Instant::now();
     let mut seen = 0;
-    let mut compaction = Compaction::new();
-    let mut purge = Purge {
-        cursor: PurgeCursor::default(),
-        next: Instant::now() + BETWEEN_PURGES,
-    };
+    let mut chores = Chores::new();
     loop {
         if !rest(signal, pause) {
             return;
@@ -187,45 +206,25 @@ fn run(signal: &Signal, engine: &Weak<Engine>) {
         }
         let idle_after = engine.options.idle_checkpoint_after;
         let idle = engine.is_changed() && quiet_since.elapsed() >= idle_after;
-        let mut wait = idle_after.max(Duration::from_millis(20)) / 2;
         // One that found no space is tried again also when nobody can write
         // any more, or nobody does.
-        if engine.wants_checkpoint() || idle || engine.is_stuck() {
-            match engine.checkpoint() {
-                Ok(()) => wait = Duration::ZERO,
-                Err(error) => {
-                    tracing::warn!(%error, "a checkpoint failed");
-                    // Once poisoned there is nothing left to do.
-                    if engine.journal.check().is_err() {
-                        return;
-                    }
-                    wait = RETRY;
-                }
-            }
+        let outcome = if engine.wants_checkpoint() || idle || engine.is_stuck() {
+            let done = engine.checkpoint().and_then(|()| chores.keep_up(&engine));
+            done.map(|()| Some(Duration::ZERO))
         } else {
-            match purge.step(&engine) {
-                Ok(more) if more || engine.sweep_slice() => wait = Duration::ZERO,
-                Ok(_) => match compaction.step(&engine, position) {
-                    Ok(Some(pause)) => wait = pause,
-                    Ok(None) => {}
-                    Err(error) => {
-                        tracing::warn!(%error, "a compaction failed");
-                        if engine.journal.check().is_err() {
-                            return;
-                        }
-                        wait = RETRY;
-                    }
-                },
-                Err(error) => {
-                    tracing::warn!(%error, "expired sessions could not be purged");
-                    if engine.journal.check().is_err() {
-                        return;
-                    }
-                    wait = RETRY;
+            chores.step(&engine, position)
+        };
+        pause = match outcome {
+            Ok(pause) => pause.unwrap_or_else(|| idle_after.max(LEAST_PAUSE) / 2),
+            Err(error) => {
+                tracing::warn!(%error, "the background could not do its work");
+                // Once poisoned there is nothing left to do.
+                if engine.journal.check().is_err() {
+                    return;
                 }
+                RETRY
             }
-        }
-        pause = wait;
+        };
     }
 }
 

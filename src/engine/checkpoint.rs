@@ -197,6 +197,7 @@ impl Engine {
         let plan = pending.plan.insert(plan);
         self.publish_all(checkpointer, plan, freeze)?;
         self.memtable.release_all();
+        self.progress.note_checkpoint(self.now());
         self.journal.declare(plan.batch, freeze.position)
     }
 

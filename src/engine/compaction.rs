@@ -30,6 +30,9 @@ use crate::session_id::SessionDigest;
 /// Bytes copied in one batch: for so long a checkpoint may have to wait.
 const STEP_BYTES: u64 = 1 << 20;
 
+/// Garbage that is none of the writers' business.
+const BLOAT_BYTES: u64 = 16 << 20;
+
 /// What is worth the work.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Worth {
@@ -76,6 +79,8 @@ struct Task {
     number: SegmentNumber,
     /// What is still to be looked at, the last first.
     left: Vec<FooterEntry>,
+    /// Of so many frames.
+    total: usize,
 }
 
 /// What compaction remembers between its steps.
@@ -149,6 +154,32 @@ impl Engine {
         let kept = &checkpointer.compactor.kept;
         let files = self.segments.sealed().into_iter();
         Ok(files.map(|file| garbage(file, &live, kept)).sum())
+    }
+
+    /// Bytes of frames that rows lead to.
+    pub(crate) fn live_bytes(&self) -> u64 {
+        let index = self.index.get().ok();
+        index.map_or(0, |index| index.live_bytes().values().sum())
+    }
+
+    /// For each file: its bytes, and those of frames that rows lead to.
+    pub(crate) fn segment_usage(&self) -> Vec<(u64, u64)> {
+        let index = self.index.get().ok();
+        let live = index.map_or_else(LiveBytes::new, |index| index.live_bytes());
+        let tail = Some(self.segments.tail()).filter(|tail| tail.end > 0);
+        let files = self.segments.sealed().into_iter().chain(tail);
+        files
+            .map(|file| (file.end, live.get(&file.number).copied().unwrap_or(0)))
+            .collect()
+    }
+
+    /// Whether more than a third of the segments is garbage, and so much of it
+    /// that compaction has to keep up with the writers.
+    pub(super) fn is_bloated(&self) -> bool {
+        let live = self.live_bytes();
+        let files = self.segment_usage().into_iter();
+        let bytes: u64 = files.map(|(bytes, _)| bytes).sum();
+        bytes > live.saturating_add(live / 2).saturating_add(BLOAT_BYTES)
     }
 
     fn next_task(
@@ -250,8 +281,12 @@ impl Engine {
                 }
             }
             left.reverse();
-            let number = file.number;
-            Ok((Task { number, left }, kept))
+            let task = Task {
+                number: file.number,
+                total: left.len(),
+                left,
+            };
+            Ok((task, kept))
         });
         match looked {
             Err(error @ Error::Corrupted { .. }) => {
@@ -301,7 +336,9 @@ impl Engine {
             checkpointer.compactor.has_dropped = true;
             // Tombstones that waited for it may go now.
             checkpointer.compactor.kept.clear();
+            self.progress.end_compaction();
         } else {
+            self.progress.set_compaction(task.left.len(), task.total);
             checkpointer.compactor.task = Some(task);
         }
         for moved in &moves {

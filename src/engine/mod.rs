@@ -30,6 +30,7 @@ mod open;
 mod options;
 mod outcome;
 mod owners;
+mod progress;
 mod publish;
 mod purge;
 mod rebuild;
@@ -42,6 +43,7 @@ mod replay;
 mod retirement;
 mod stored;
 mod sweep;
+mod upkeep;
 mod verify;
 
 #[cfg(test)]
@@ -72,6 +74,7 @@ pub use reclaim::Phase;
 pub(crate) use reclaim::Reclaimed;
 pub(crate) use reentrance::Inside;
 pub(crate) use stored::{Held, Stored};
+pub use upkeep::Upkeep;
 pub(crate) use verify::Counts;
 
 /// A session in memory.
@@ -94,6 +97,7 @@ pub(crate) struct Engine {
     dirty: Mutex<checkpoint::Dirty>,
     checkpointer: Mutex<checkpoint::Checkpointer>,
     background: background::Background,
+    pub(crate) progress: progress::Progress,
     next_generation: AtomicU64,
     /// The latest time that was seen: the engine's time never goes back.
     latest: AtomicU64,

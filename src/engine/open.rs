@@ -20,6 +20,7 @@ use super::index_slot::IndexSlot;
 use super::index_source::{IndexSource, Opened};
 use super::lookup::Setback;
 use super::memtable::Memtable;
+use super::progress::Progress;
 use super::rebuild::Circumstances;
 use super::replay::{FIRST_EPOCH, Replay, Replayed};
 use super::{Engine, Options};
@@ -227,6 +228,7 @@ impl Opening {
             dirty: Mutex::new(replayed.dirty),
             checkpointer: Mutex::new(checkpointer),
             background: Background::default(),
+            progress: Progress::new(self.now),
             next_generation: AtomicU64::new(replayed.next_generation.0),
             latest: AtomicU64::new(self.now.0),
             ids_are_chosen: false.into(),

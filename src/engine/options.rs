@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::expiry::Timeouts;
+use super::upkeep::Upkeep;
 use crate::clock::Clock;
 
 /// When an acknowledged write is on disk.
@@ -61,6 +62,8 @@ pub(crate) struct Options {
     pub(crate) idle_checkpoint_after: Duration,
     /// Whether threads do the background's work; tests do it by hand.
     pub(crate) background: bool,
+    /// What the background does.
+    pub(crate) upkeep: Upkeep,
     /// Where the time comes from.
     pub(crate) clock: Arc<dyn Clock>,
 }
@@ -80,7 +83,7 @@ impl Options {
     }
 
     /// The share of the caches for the index's own.
-    pub(super) fn index_cache_bytes(&self) -> u64 {
+    pub(crate) fn index_cache_bytes(&self) -> u64 {
         self.cache_bytes / 4
     }
 

@@ -29,6 +29,8 @@ pub(super) struct Renewal {
     /// The index that is copied, by its number.
     generation: u64,
     is_flushed: bool,
+    /// Rows copied, about.
+    rows: u64,
 }
 
 impl Engine {
@@ -75,6 +77,7 @@ impl Engine {
     /// Lets go of a copy under way.
     pub(super) fn abandon_renewal(&self, checkpointer: &mut Checkpointer, index: &Index) {
         drop(index.end_renewal());
+        self.progress.set_renewal(None);
         if let Some(renewal) = checkpointer.renewal.take() {
             drop(renewal.successor);
             if let Err(error) = index::set_aside(&renewal.path) {
@@ -101,6 +104,7 @@ impl Engine {
             cursor: CopyCursor::default(),
             generation: self.index.generation(),
             is_flushed: false,
+            rows: 0,
         })
     }
 
@@ -111,6 +115,8 @@ impl Engine {
         mut renewal: Renewal,
     ) -> Result<bool, Trouble> {
         if index.copy_rows(&renewal.successor, &mut renewal.cursor, SLICE)? {
+            renewal.rows = renewal.rows.saturating_add(SLICE as u64);
+            self.progress.set_renewal(Some(renewal.rows));
             checkpointer.renewal = Some(renewal);
             return Ok(true);
         }
@@ -136,6 +142,7 @@ impl Engine {
         };
         write_current(&*self.disk, &current).map_err(Trouble::new)?;
         drop(index.end_renewal());
+        self.progress.set_renewal(None);
         let old = self.index.replace(successor, name, path);
         if let Err(error) = index::set_aside(&old) {
             tracing::warn!(%error, "the old index could not be removed");

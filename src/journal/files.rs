@@ -45,6 +45,14 @@ impl JournalOptions {
         Ok(numbers)
     }
 
+    /// Bytes of all files.
+    pub(super) fn disk_bytes(&self) -> u64 {
+        let numbers = self.numbers().unwrap_or_default().into_iter();
+        numbers
+            .filter_map(|number| self.open(number).ok()?.length().ok())
+            .sum()
+    }
+
     pub(super) fn open(&self, number: JournalNumber) -> Result<Arc<dyn DiskFile>> {
         let opened = self.disk.open(&Self::relative(number));
         opened.map_err(|error| Error::io("open", &self.path(number), error))

@@ -231,6 +231,11 @@ impl Journal {
         self.shared.tail.lock().position
     }
 
+    /// Bytes of all files, those included that wait to be used.
+    pub(crate) fn disk_bytes(&self) -> u64 {
+        self.shared.options.disk_bytes()
+    }
+
     /// Bytes of the frames that no checkpoint covers: what an open would replay.
     pub(crate) fn live_bytes(&self) -> u64 {
         let tail = self.shared.tail.lock();

@@ -7,5 +7,5 @@ mod verified;
 
 pub use reclaimed::Reclaimed;
 pub use session_info::SessionInfo;
-pub use stats::Stats;
+pub use stats::{SegmentStats, Stats};
 pub use verified::Verified;

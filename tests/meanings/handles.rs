@@ -86,7 +86,10 @@ fn a_view_with_another_durability_is_the_same_database() {
         let through_view = view.open_session(&stage.session.id()).unwrap().unwrap();
         through_view.set("b", &2).unwrap();
         assert_eq!(contents(&stage.session), named(&[("a", 1), ("b", 2)]));
-        assert_eq!(view.stats(), stage.db.stats());
+        let (mut stats, own) = (view.stats(), stage.db.stats());
+        // Time goes on between the two.
+        stats.checkpoint_age = own.checkpoint_age;
+        assert_eq!(stats, own);
         drop((through_view, view));
         stage.holds(&[("a", 1), ("b", 2)]);
     }

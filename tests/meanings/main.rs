@@ -26,6 +26,7 @@ mod no_effect;
 mod operations;
 mod reads;
 mod reentrant;
+mod stats;
 mod support;
 mod time;
 mod two_handles;
