@@ -135,12 +135,16 @@ impl Index {
     /// Puts the announced row of a session that had none before; false if it
     /// has one after all. One walk down the tree instead of two.
     pub(crate) fn put_first(&self, digest: &SessionDigest, row: &SessionRow) -> Outcome<bool> {
-        let bytes = row.encode().map_err(Trouble::new)?;
+        let bytes = sled::IVec::from(row.encode().map_err(Trouble::new)?);
         let key = digest.to_bytes();
         let put = self.guard.run(|| {
             self.sessions
-                .compare_and_swap(key, None::<&[u8]>, Some(bytes))
+                .compare_and_swap(key, None::<&[u8]>, Some(&bytes))
         })?;
+        if put.is_ok() {
+            self.hand_on(&self.sessions, &key, Some(&bytes));
+            self.account(None, Some(row.location));
+        }
         Ok(put.is_ok())
     }
 

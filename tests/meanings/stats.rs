@@ -48,7 +48,10 @@ fn what_lives_is_told_from_garbage_file_by_file() {
     db.compact().unwrap();
     let compact = db.stats();
     adds_up(&compact);
-    assert!(compact.live_bytes <= full.live_bytes * 11 / 20, "{compact:?}");
+    assert!(
+        compact.live_bytes <= full.live_bytes * 11 / 20,
+        "{compact:?}"
+    );
     assert!(compact.segment_bytes < half.segment_bytes * 2 / 3);
     assert_eq!(compact.dead_generations, 0);
     assert_eq!((compact.compaction, compact.index_renewal), (None, None));
@@ -100,7 +103,9 @@ fn the_journal_takes_what_it_has_set_aside() {
     let stats = db.stats();
     let files = disk.files().into_iter();
     let journal = files.filter(|file| file.ends_with(".log"));
-    let bytes: usize = journal.map(|file| disk.read_file(&file).unwrap().len()).sum();
+    let bytes: usize = journal
+        .map(|file| disk.read_file(&file).unwrap().len())
+        .sum();
     assert_eq!(stats.journal_bytes, bytes as u64);
     assert!(stats.journal_bytes > stats.journal_live_bytes);
 }
