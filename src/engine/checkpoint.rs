@@ -286,7 +286,7 @@ impl Engine {
         for (digest, until) in &freeze.dirty.retired {
             if *until > now {
                 plan.retired.begin(*until, &*self.index.get()?)?;
-                writer.retirement(*digest, *until)?;
+                writer.retire(*digest, *until);
                 plan.retired.add(*digest, *until);
             }
         }

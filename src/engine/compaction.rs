@@ -22,14 +22,18 @@ use super::registry::Resident;
 use crate::error::{Error, Result};
 use crate::format::identity::{Batch, Location, SegmentNumber};
 use crate::format::record::{PageRow, SessionRow};
-use crate::format::segment_frame::{FooterEntry, Identity, Kind, SealedFile, frame_bytes};
+use crate::format::segment_frame::{
+    FooterEntry, Identity, Kind, Retirement, SealedFile, frame_bytes,
+};
 use crate::index::{Index, LiveBytes};
-use crate::segments::Standing;
+use crate::segments::{Contents, Standing};
 use crate::session_id::SessionDigest;
 
 /// Bytes copied in one batch: for so long a checkpoint may have to wait.
 const STEP_BYTES: u64 = 1 << 20;
 
+/// What an ID that died takes up in a footer.
+const RETIREMENT_BYTES: u64 = 16;
 /// Garbage that is none of the writers' business.
 const BLOAT_BYTES: u64 = 16 << 20;
 
@@ -81,6 +85,8 @@ struct Task {
     left: Vec<FooterEntry>,
     /// Of so many frames.
     total: usize,
+    /// The IDs that died and are still remembered; copied first.
+    retirements: Vec<Retirement>,
 }
 
 /// What compaction remembers between its steps.
@@ -110,7 +116,7 @@ pub(super) struct Compacted {
 enum Fate {
     /// Nothing needs it.
     Dead,
-    /// It hides or forbids something; no row leads to it.
+    /// It hides something; no row leads to it.
     Kept,
     /// A session's row leads to it.
     Image(SessionDigest, Box<SessionRow>),
@@ -264,20 +270,27 @@ impl Engine {
         compactor: &mut Compactor,
         file: SealedFile,
     ) -> Result<Option<(Task, Kept)>, Setback> {
-        let looked = self.segments.entries(file.number).and_then(|mut left| {
-            let mut kept = Kept::default();
+        let looked = self.segments.contents(file.number).and_then(|contents| {
+            let Contents {
+                entries: mut left,
+                mut retirements,
+            } = contents;
+            let now = self.now();
+            retirements.retain(|some| some.until > now);
+            let retired = retirements
+                .iter()
+                .map(|some| some.digests.len())
+                .sum::<usize>();
+            let mut kept = Kept {
+                retirements: (retired as u64).saturating_mul(RETIREMENT_BYTES),
+                ..Kept::default()
+            };
             for entry in &left {
                 let bytes = frame_bytes(entry.location.length as usize) as u64;
-                match entry.kind {
-                    Kind::SessionTombstone | Kind::PageTombstone => {
-                        if self.is_tombstone_needed(entry)? {
-                            kept.tombstones = kept.tombstones.saturating_add(bytes);
-                        }
-                    }
-                    Kind::Retirement if self.is_retirement_needed(entry) => {
-                        kept.retirements = kept.retirements.saturating_add(bytes);
-                    }
-                    _ => {}
+                let is_tombstone =
+                    matches!(entry.kind, Kind::SessionTombstone | Kind::PageTombstone);
+                if is_tombstone && self.is_tombstone_needed(entry)? {
+                    kept.tombstones = kept.tombstones.saturating_add(bytes);
                 }
             }
             left.reverse();
@@ -285,6 +298,7 @@ impl Engine {
                 number: file.number,
                 total: left.len(),
                 left,
+                retirements,
             };
             Ok((task, kept))
         });
@@ -310,6 +324,13 @@ impl Engine {
         let mut writer = self.poisoning(self.segments.begin(batch))?;
         let mut moves = Vec::new();
         let mut copied = 0_u64;
+        for some in task.retirements.drain(..) {
+            let bytes = (some.digests.len() as u64).saturating_mul(RETIREMENT_BYTES);
+            copied = copied.saturating_add(bytes);
+            for digest in some.digests {
+                writer.retire(digest, some.until);
+            }
+        }
         while copied < STEP_BYTES {
             let Some(entry) = task.left.pop() else { break };
             let fate = self.fate(index, &entry)?;
@@ -407,14 +428,9 @@ impl Engine {
                     row => row.map(Fate::Page),
                 }
             }
-            (Identity::Retired(..), _) => self.is_retirement_needed(entry).then_some(Fate::Kept),
             _ => self.is_tombstone_needed(entry)?.then_some(Fate::Kept),
         };
         Ok(fate.unwrap_or(Fate::Dead))
-    }
-
-    fn is_retirement_needed(&self, entry: &FooterEntry) -> bool {
-        matches!(&entry.identity, Identity::Retired(_, until) if *until > self.now())
     }
 
     /// Whether any other file may hold what a tombstone hides.

@@ -80,14 +80,18 @@ pub(super) struct Circumstances {
 }
 
 impl Survey {
-    /// Takes in the footers of all batches.
-    /// What has passed at `now` is left out.
+    /// Takes in the footers of all batches. Retirements that have passed at
+    /// `now` are left out.
     pub(super) fn of<'f>(footers: impl Iterator<Item = &'f Footer>, now: Timestamp) -> Self {
         let mut survey = Self::default();
-        for entry in footers.flat_map(|footer| &footer.entries) {
-            match entry.identity {
-                Identity::Retired(_, until) if until <= now => {}
-                _ => survey.add(entry),
+        for footer in footers {
+            footer.entries.iter().for_each(|entry| survey.add(entry));
+            let lasting = footer.retirements.iter().filter(|some| some.until > now);
+            for some in lasting {
+                let digests = some.digests.iter();
+                survey
+                    .retired
+                    .extend(digests.map(|digest| (*digest, some.until)));
             }
         }
         survey
@@ -97,9 +101,6 @@ impl Survey {
         match &entry.identity {
             Identity::Session(digest, generation) => {
                 keep_newer(self.sessions.entry(*digest), Newest::of(entry, *generation));
-            }
-            Identity::Retired(digest, until) => {
-                self.retired.insert((*digest, *until));
             }
             Identity::Page(generation, number, lower) => {
                 let newest = Newest::of(entry, *generation);
@@ -264,7 +265,13 @@ pub(super) fn catch_up(
             .iter()
             .filter_map(|(digest, row)| hint_of(*digest, row));
         index.put_hints(hints.collect())?;
-        apply(index, entries, rows, circumstances.now)?;
+        apply(index, entries, rows)?;
+    }
+    let retirements = footer.retirements.iter();
+    for lasting in retirements.filter(|some| some.until > circumstances.now) {
+        for digest in &lasting.digests {
+            index.retire(*digest, lasting.until)?;
+        }
     }
     Ok(())
 }
@@ -299,7 +306,6 @@ fn apply(
     index: &Index,
     entries: &[FooterEntry],
     rows: Vec<(SessionDigest, SessionRow)>,
-    now: Timestamp,
 ) -> Result<(), Setback> {
     let mut rows = rows.into_iter().peekable();
     // Images before tombstones and in one order: pages are put high to low by
@@ -336,11 +342,6 @@ fn apply(
             }
             (Identity::Page(generation, number, lower), _) => {
                 index.remove_page(*generation, lower, *number, entry.sequence)?;
-            }
-            (Identity::Retired(digest, until), _) => {
-                if *until > now {
-                    index.retire(*digest, *until)?;
-                }
             }
         }
     }

@@ -27,8 +27,6 @@ pub(crate) enum Kind {
     SessionTombstone,
     /// A page is gone: its neighbour took over its keys.
     PageTombstone,
-    /// An ID must not come alive again.
-    Retirement,
     /// A batch is complete.
     Footer,
     /// A session could not be merged, because what it was merged with is
@@ -43,9 +41,8 @@ impl Kind {
             Self::Page => 2,
             Self::SessionTombstone => 3,
             Self::PageTombstone => 4,
-            Self::Retirement => 5,
-            Self::Footer => 6,
-            Self::SessionDamage => 7,
+            Self::Footer => 5,
+            Self::SessionDamage => 6,
         }
     }
 
@@ -55,7 +52,6 @@ impl Kind {
             Self::Page,
             Self::SessionTombstone,
             Self::PageTombstone,
-            Self::Retirement,
             Self::Footer,
             Self::SessionDamage,
         ]
@@ -132,17 +128,6 @@ pub(crate) struct PageTombstone {
     pub(crate) written_in: SegmentNumber,
 }
 
-/// The head of a retirement.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) struct Retirement {
-    /// The ID's digest.
-    pub(crate) digest: SessionDigest,
-    /// Until when it is remembered.
-    pub(crate) until: Timestamp,
-    /// The batch that made it.
-    pub(crate) sequence: Batch,
-}
-
 /// What a frame is about. Of two frames of one identity the newer one counts.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub(crate) enum Identity {
@@ -151,9 +136,16 @@ pub(crate) enum Identity {
     Session(SessionDigest, Generation),
     /// A page or a page's tombstone, and the first key it may hold.
     Page(Generation, PageNumber, Box<str>),
-    /// A retirement, and until when: an ID may be retired once in each of its
-    /// lives.
-    Retired(SessionDigest, Timestamp),
+}
+
+/// IDs that must not come alive again for some time.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Retirement {
+    /// Until then.
+    pub(crate) until: Timestamp,
+    /// Their digests.
+    #[serde(deserialize_with = "codec::list")]
+    pub(crate) digests: Vec<SessionDigest>,
 }
 
 /// What the index holds of the IDs that are retired until one time.
@@ -189,13 +181,15 @@ pub(crate) struct SealedFile {
 
 /// The head of a footer. It names the frames of its batch that lie in its own
 /// file: a file tells all about itself. With the last footer of a batch on
-/// disk, the batch is committed.
+/// disk, the batch is committed. IDs that died stand in the footer itself: of
+/// each there is little to say, and much would be lost with it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Footer {
     /// Counts up by one.
     pub(crate) batch: Batch,
     /// Whether the batch ends here; else it goes on in the next file. Only
-    /// with the last footer there is more than `previous` and `entries`.
+    /// with the last footer there is more than `previous`, `retirements` and
+    /// `entries`.
     pub(crate) ends_batch: bool,
     /// Every journal frame up to this one is in this batch or an earlier one.
     pub(crate) journal_through: Sequence,
@@ -213,6 +207,9 @@ pub(crate) struct Footer {
     pub(crate) files: Vec<SealedFile>,
     /// The footer before.
     pub(crate) previous: Option<Location>,
+    /// IDs that died, or whose retirement was copied.
+    #[serde(deserialize_with = "codec::list")]
+    pub(crate) retirements: Vec<Retirement>,
     /// The batch's frames in this file.
     #[serde(deserialize_with = "codec::list")]
     pub(crate) entries: Vec<FooterEntry>,

@@ -12,4 +12,5 @@ mod scan;
 mod writer;
 
 pub(crate) use files::{SegmentOptions, Segments};
+pub(crate) use scan::Contents;
 pub(crate) use writer::{BatchWriter, Standing};

@@ -7,7 +7,7 @@ use crate::format::codec::ALIGNMENT;
 use crate::format::header::SEGMENT_HEADER_BYTES;
 use crate::format::identity::{Location, SegmentNumber};
 use crate::format::segment_frame::{
-    self, Footer, FooterEntry, Kind, Place, SegmentFrame, frame_bytes,
+    self, Footer, FooterEntry, Kind, Place, Retirement, SegmentFrame, frame_bytes,
 };
 
 /// Finds the last footer of a file that ends a batch.
@@ -31,6 +31,15 @@ pub(super) fn last_footer(
         }
     }
     Ok(last)
+}
+
+/// What the footers of a file name.
+#[derive(Debug, Default)]
+pub(crate) struct Contents {
+    /// Frames.
+    pub(crate) entries: Vec<FooterEntry>,
+    /// IDs that died.
+    pub(crate) retirements: Vec<Retirement>,
 }
 
 /// A step of a walk: a whole frame, or bytes that are none.
@@ -127,11 +136,11 @@ impl<'b> Walk<'b> {
 }
 
 impl Segments {
-    /// The frames of a file, as its footers name them, in order.
-    pub(crate) fn entries(&self, number: SegmentNumber) -> Result<Vec<FooterEntry>> {
+    /// What the footers of a file name, in order.
+    pub(crate) fn contents(&self, number: SegmentNumber) -> Result<Contents> {
         let bytes = self.read_committed(number)?;
         let mut walk = Walk::new(self, number, &bytes, true);
-        let mut entries = Vec::new();
+        let mut contents = Contents::default();
         while let Some(step) = walk.next_frame() {
             if let Some((_, frame)) = step.frame
                 && frame.kind == Kind::Footer
@@ -139,10 +148,11 @@ impl Segments {
                 let footer = frame.head::<Footer>().map_err(|malformed| {
                     Error::corrupted(&self.path(number), step.offset as u64, malformed)
                 })?;
-                entries.extend(footer.entries);
+                contents.entries.extend(footer.entries);
+                contents.retirements.extend(footer.retirements);
             }
         }
-        Ok(entries)
+        Ok(contents)
     }
 
     /// All committed footers, oldest first, by reading every file.

@@ -41,6 +41,8 @@ pub(crate) struct BatchWriter {
     created: bool,
     /// The frames in the current file.
     entries: Vec<FooterEntry>,
+    /// IDs that died, by the time until when that is remembered.
+    retirements: BTreeMap<Timestamp, Vec<SessionDigest>>,
     /// The footer before the next one.
     previous: Option<Location>,
     /// Files that this batch has left behind.
@@ -94,6 +96,7 @@ impl Segments {
             unsynced: BTreeMap::new(),
             created: false,
             entries: Vec::new(),
+            retirements: BTreeMap::new(),
             previous: tail.footer,
             sealed: tail.sealed,
             finished: false,
@@ -127,7 +130,7 @@ impl BatchWriter {
 
     /// Goes on in a new file. The old one says itself what lies in it.
     pub(crate) fn roll(&mut self) -> Result<()> {
-        if !self.entries.is_empty() {
+        if !self.entries.is_empty() || !self.retirements.is_empty() {
             let part = Footer {
                 batch: self.batch,
                 ends_batch: false,
@@ -137,6 +140,7 @@ impl BatchWriter {
                 retired: Vec::new(),
                 files: Vec::new(),
                 previous: self.previous,
+                retirements: self.take_retirements(),
                 entries: std::mem::take(&mut self.entries),
             };
             self.previous = Some(self.append_footer(&part)?);
@@ -292,19 +296,16 @@ impl BatchWriter {
         Ok(self.note(Kind::PageTombstone, identity, location))
     }
 
-    /// Appends word that an ID must not come alive again.
-    pub(crate) fn retirement(
-        &mut self,
-        digest: SessionDigest,
-        until: Timestamp,
-    ) -> Result<Location> {
-        let head = Retirement {
-            digest,
-            until,
-            sequence: self.batch,
-        };
-        let location = self.append(Kind::Retirement, &head, |_| Ok(()))?;
-        Ok(self.note(Kind::Retirement, Identity::Retired(digest, until), location))
+    /// An ID must not come alive again until then.
+    pub(crate) fn retire(&mut self, digest: SessionDigest, until: Timestamp) {
+        self.retirements.entry(until).or_default().push(digest);
+    }
+
+    fn take_retirements(&mut self) -> Vec<Retirement> {
+        let retirements = std::mem::take(&mut self.retirements).into_iter();
+        retirements
+            .map(|(until, digests)| Retirement { until, digests })
+            .collect()
     }
 
     /// Commits: all frames on disk, then the footer, then the footer on disk.
@@ -326,6 +327,7 @@ impl BatchWriter {
             retired: standing.retired,
             files: std::mem::take(&mut self.sealed),
             previous: self.previous,
+            retirements: self.take_retirements(),
             entries: std::mem::take(&mut self.entries),
         };
         let location = self.append_footer(&footer)?;

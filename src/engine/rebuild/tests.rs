@@ -1,12 +1,11 @@
-//! A retirement that cannot be read costs nobody else anything (15).
+//! IDs that died are known again, whatever became of the index.
 
 mod hints;
 
-use super::super::testing::{locations, open, spoil};
-use crate::format::segment_frame::Kind;
+use super::super::testing::open;
 use crate::{Crash, IndexFate, SimulatedDisk};
 
-fn opens_with_a_damaged_retirement(index: IndexFate) {
+fn is_known_again(index: IndexFate) {
     let disk = SimulatedDisk::new(1).unwrap();
     let db = open(&disk);
     let kept = db.create_session();
@@ -16,21 +15,22 @@ fn opens_with_a_damaged_retirement(index: IndexFate) {
     let dead = gone.id();
     gone.flush().unwrap();
     db.checkpoint().unwrap();
-    spoil(&disk, locations(&db, Kind::Retirement)[0]);
     let disk = disk.crash(Crash::KeepAll, index).unwrap();
     drop(db);
     let db = open(&disk);
     let again = db.open_session(&kept.id()).unwrap().unwrap();
     assert_eq!(again.get::<i32>("a").unwrap(), Some(1));
     assert!(db.open_session(&dead).unwrap().is_none());
+    assert!(db.is_retired(dead).unwrap());
+    assert!(!db.is_retired(kept.id()).unwrap());
 }
 
 #[test]
-fn an_index_is_rebuilt_over_a_damaged_retirement() {
-    opens_with_a_damaged_retirement(IndexFate::Lost);
+fn an_index_that_is_rebuilt_knows_who_died() {
+    is_known_again(IndexFate::Lost);
 }
 
 #[test]
-fn an_index_catches_up_over_a_damaged_retirement() {
-    opens_with_a_damaged_retirement(IndexFate::Kept);
+fn an_index_that_catches_up_knows_who_died() {
+    is_known_again(IndexFate::Kept);
 }

@@ -9,8 +9,7 @@ use proptest::prelude::*;
 use super::super::page::Fences;
 use super::super::record::{PageRow, SessionRow, split_page_key};
 use super::super::segment_frame::{
-    Footer, ImageHead, Kind, PageHead, PageTombstone, Retirement, SegmentFrame, SessionDamage,
-    SessionTombstone,
+    Footer, ImageHead, Kind, PageHead, PageTombstone, SegmentFrame, SessionDamage, SessionTombstone,
 };
 use super::super::value;
 use super::samples::samples;
@@ -49,7 +48,6 @@ fn read_structures(bytes: &[u8]) {
     read::<PageHead>(bytes);
     read::<SessionTombstone>(bytes);
     read::<PageTombstone>(bytes);
-    read::<Retirement>(bytes);
     read::<SessionDamage>(bytes);
     read::<Footer>(bytes);
     if let Ok(payload) = Payload::decode(bytes) {
@@ -71,7 +69,6 @@ fn read_heads(frame: &SegmentFrame<'_>) {
     let _ = frame.head::<PageHead>();
     let _ = frame.head::<SessionTombstone>();
     let _ = frame.head::<PageTombstone>();
-    let _ = frame.head::<Retirement>();
     let _ = frame.head::<SessionDamage>();
     let _ = frame.head::<Footer>();
 }

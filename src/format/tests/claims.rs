@@ -70,7 +70,7 @@ fn a_sealed_payload_longer_than_its_file_is_an_error() {
 #[test]
 fn a_footer_of_more_entries_than_bytes_is_an_error() {
     for count in HUGE {
-        let claimed = (Batch(5), true, Sequence(9), Generation(8), [0_u8; 4], count);
+        let claimed = (Batch(5), true, Sequence(9), Generation(8), [0_u8; 5], count);
         let mut bytes = Vec::new();
         segment_frame::write(
             &mut bytes,
@@ -130,6 +130,7 @@ fn no_list_makes_room_for_what_is_only_claimed() {
     let footer = Footer::deserialize(Boaster { variant: 0 }).unwrap();
     assert_eq!(footer.entries.capacity(), 0);
     assert_eq!(footer.files.capacity(), 0);
+    assert_eq!(footer.retirements.capacity(), 0);
     let Payload::Transaction(effects) = Payload::deserialize(Boaster { variant: 0 }).unwrap()
     else {
         panic!("it is a transaction");

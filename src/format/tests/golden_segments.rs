@@ -188,28 +188,6 @@ fn a_pages_tombstone_never_changes() {
 }
 
 #[test]
-fn a_retirement_never_changes() {
-    frame_is_pinned(
-        Kind::Retirement,
-        &Retirement {
-            digest: DIGEST,
-            until: LATER,
-            sequence: Batch(6),
-        },
-        "
-        1e 00 00 00                                     ; length 30
-        af 35 f5 de                                     ; crc
-        05 00 00 00                                     ; kind 5: a retirement
-        00 00 00 00                                     ; zero
-        1a 00 00 00                                     ; head_length 26
-        d0 d1 d2 d3 d4 d5 d6 d7 d8 d9 da db dc dd de df ; digest
-        fd 00 ca c4 71 fe 9c 97 17                      ; until 1700000001000000000
-        06                                              ; sequence 6
-        ",
-    );
-}
-
-#[test]
 fn a_sessions_damage_never_changes() {
     frame_is_pinned(
         Kind::SessionDamage,
@@ -220,8 +198,8 @@ fn a_sessions_damage_never_changes() {
         },
         "
         16 00 00 00                                     ; length 22
-        68 1e 3f ae                                     ; crc
-        07 00 00 00                                     ; kind 7: a session's damage
+        ff b8 22 49                                     ; crc
+        06 00 00 00                                     ; kind 6: a session's damage
         00 00 00 00                                     ; zero
         12 00 00 00                                     ; head_length 18
         d0 d1 d2 d3 d4 d5 d6 d7 d8 d9 da db dc dd de df ; digest
@@ -244,14 +222,15 @@ fn the_first_footer_never_changes() {
             retired: Vec::new(),
             files: Vec::new(),
             previous: None,
+            retirements: Vec::new(),
             entries: Vec::new(),
         },
         "
-        0d 00 00 00                                     ; length 13
-        6d 28 ca 82                                     ; crc
-        06 00 00 00                                     ; kind 6: a footer
+        0e 00 00 00                                     ; length 14
+        b9 6d 1c 4e                                     ; crc
+        05 00 00 00                                     ; kind 5: a footer
         00 00 00 00                                     ; zero
-        09 00 00 00                                     ; head_length 9
+        0a 00 00 00                                     ; head_length 10
         01                                              ; batch 1
         01                                              ; it ends here
         09                                              ; journal_through 9
@@ -260,17 +239,18 @@ fn the_first_footer_never_changes() {
         00                                              ; retired: 0
         00                                              ; files: 0
         00                                              ; no previous
+        00                                              ; retirements: 0
         00                                              ; entries: 0
         ",
     );
 }
 
 const FOOTER_OF_ALL_KINDS: &str = "
-    c7 00 00 00                                     ; length 199
-    65 d1 d9 38                                     ; crc
-    06 00 00 00                                     ; kind 6: a footer
+    cb 00 00 00                                     ; length 203
+    75 28 f0 a8                                     ; crc
+    05 00 00 00                                     ; kind 5: a footer
     00 00 00 00                                     ; zero
-    c3 00 00 00                                     ; head_length 195
+    c7 00 00 00                                     ; head_length 199
     06                                              ; batch 6
     01                                              ; it ends here
     fb e8 03                                        ; journal_through 1000
@@ -286,7 +266,12 @@ const FOOTER_OF_ALL_KINDS: &str = "
     01                                              ; segment 1
     fc 70 11 01 00                                  ; offset 70000
     3c                                              ; length 60
-    07                                              ; entries: 7
+    01                                              ; retirements: 1
+    fd 00 ca c4 71 fe 9c 97 17                      ; until 1700000001000000000
+    02                                              ; digests: 2
+    d0 d1 d2 d3 d4 d5 d6 d7 d8 d9 da db dc dd de df ; digest
+    e0 e1 e2 e3 e4 e5 e6 e7 e8 e9 ea eb ec ed ee ef ; digest
+    06                                              ; entries: 6
     00                                              ; 0: an image
     00                                              ; 0: a session
     d0 d1 d2 d3 d4 d5 d6 d7 d8 d9 da db dc dd de df ; digest
@@ -312,7 +297,7 @@ const FOOTER_OF_ALL_KINDS: &str = "
     02                                              ; segment 2
     50                                              ; offset 80
     08                                              ; length 8
-    06                                              ; 6: a session's damage
+    05                                              ; 5: a session's damage
     00                                              ; 0: a session
     d0 d1 d2 d3 d4 d5 d6 d7 d8 d9 da db dc dd de df ; digest
     07                                              ; generation 7
@@ -329,21 +314,13 @@ const FOOTER_OF_ALL_KINDS: &str = "
     02                                              ; segment 2
     60                                              ; offset 96
     08                                              ; length 8
-    04                                              ; 4: a retirement
-    02                                              ; 2: a retired ID
+    04                                              ; 4: a footer
+    00                                              ; 0: a session
     e0 e1 e2 e3 e4 e5 e6 e7 e8 e9 ea eb ec ed ee ef ; digest
-    fd 00 ca c4 71 fe 9c 97 17                      ; until 1700000001000000000
+    07                                              ; generation 7
     06                                              ; sequence 6
     02                                              ; segment 2
     68                                              ; offset 104
-    08                                              ; length 8
-    05                                              ; 5: a footer
-    02                                              ; 2: a retired ID
-    e0 e1 e2 e3 e4 e5 e6 e7 e8 e9 ea eb ec ed ee ef ; digest
-    fd 00 ca c4 71 fe 9c 97 17                      ; until 1700000001000000000
-    06                                              ; sequence 6
-    02                                              ; segment 2
-    70                                              ; offset 112
     08                                              ; length 8
 ";
 
@@ -353,15 +330,14 @@ const FOOTER_OF_ALL_KINDS: &str = "
 fn a_footer_of_all_kinds_never_changes() {
     let session = Identity::Session(DIGEST, Generation(7));
     let page = Identity::Page(Generation(7), PageNumber(1), "m".into());
-    let retired = Identity::Retired(OTHER_DIGEST, LATER);
+    let footer = Identity::Session(OTHER_DIGEST, Generation(7));
     let kinds = [
         (Kind::Image, session.clone()),
         (Kind::Page, page.clone()),
         (Kind::SessionTombstone, session.clone()),
         (Kind::SessionDamage, session),
         (Kind::PageTombstone, page),
-        (Kind::Retirement, retired.clone()),
-        (Kind::Footer, retired),
+        (Kind::Footer, footer),
     ];
     let entries = (0..)
         .zip(kinds)
@@ -394,6 +370,10 @@ fn a_footer_of_all_kinds_never_changes() {
             offset: 70_000,
             length: 60,
         }),
+        retirements: vec![Retirement {
+            until: LATER,
+            digests: vec![DIGEST, OTHER_DIGEST],
+        }],
         entries: entries.collect(),
     };
     frame_is_pinned(Kind::Footer, &footer, FOOTER_OF_ALL_KINDS);

@@ -6,9 +6,7 @@ use proptest::prelude::*;
 
 use super::super::page::{Fences, write_body};
 use super::super::record::{PageRow, SessionRow, page_key, split_page_key};
-use super::super::segment_frame::{
-    Kind, PageTombstone, Retirement, SessionDamage, SessionTombstone,
-};
+use super::super::segment_frame::{Kind, PageTombstone, SessionDamage, SessionTombstone};
 use super::strategies;
 use super::*;
 
@@ -111,7 +109,6 @@ proptest! {
     #[test]
     fn frames_without_a_body_round_trip(
         digest in strategies::digest(),
-        until in strategies::time(),
         numbers in (strategies::number(), strategies::number()),
         small in (strategies::small_number(), strategies::small_number()),
         footer in strategies::footer(),
@@ -123,8 +120,6 @@ proptest! {
         frame_round_trips(Kind::SessionTombstone, &gone, place, &[]);
         let page = PageTombstone { generation, number, sequence, written_in };
         frame_round_trips(Kind::PageTombstone, &page, place, &[]);
-        let retirement = Retirement { digest, until, sequence };
-        frame_round_trips(Kind::Retirement, &retirement, place, &[]);
         let damage = SessionDamage { digest, generation, sequence };
         frame_round_trips(Kind::SessionDamage, &damage, place, &[]);
         frame_round_trips(Kind::Footer, &footer, place, &[]);

@@ -321,11 +321,6 @@ fn frames() -> Vec<Sample> {
         sequence,
         written_in,
     };
-    let retirement = Retirement {
-        digest,
-        until: LATER,
-        sequence,
-    };
     let damage = SessionDamage {
         digest,
         generation,
@@ -346,7 +341,6 @@ fn frames() -> Vec<Sample> {
             &page_tombstone,
             &[],
         ),
-        frame("a retirement", Kind::Retirement, &retirement, &[]),
         frame("a session's damage", Kind::SessionDamage, &damage, &[]),
         frame("a footer", Kind::Footer, &footer(), &[]),
     ]
@@ -374,13 +368,16 @@ fn footer() -> Footer {
             end: 70_064,
         }],
         previous: Some(LOCATION),
+        retirements: vec![Retirement {
+            until: LATER,
+            digests: vec![OTHER_DIGEST],
+        }],
         entries: vec![
             entry(Kind::Image, Identity::Session(DIGEST, Generation(7))),
             entry(
                 Kind::Page,
                 Identity::Page(Generation(7), PageNumber(1), "m".into()),
             ),
-            entry(Kind::Retirement, Identity::Retired(OTHER_DIGEST, LATER)),
         ],
     }
 }

@@ -7,7 +7,7 @@ use proptest::prelude::*;
 use super::super::codec::Bytes;
 use super::super::record::{PageRow, RowContent, SessionRow};
 use super::super::segment_frame::{
-    Footer, FooterEntry, Identity, ImageHead, Kind, PageHead, RetiredSum, SealedFile,
+    Footer, FooterEntry, Identity, ImageHead, Kind, PageHead, RetiredSum, Retirement, SealedFile,
 };
 use super::*;
 
@@ -158,7 +158,6 @@ fn kind() -> impl Strategy<Value = Kind> {
         Kind::SessionTombstone,
         Kind::SessionDamage,
         Kind::PageTombstone,
-        Kind::Retirement,
         Kind::Footer,
     ])
 }
@@ -170,7 +169,6 @@ fn identity() -> impl Strategy<Value = Identity> {
         (number(), small_number(), text()).prop_map(|(generation, number, lower)| {
             Identity::Page(Generation(generation), PageNumber(number), lower)
         }),
-        (digest(), time()).prop_map(|(digest, until)| Identity::Retired(digest, until)),
     ]
 }
 
@@ -190,10 +188,17 @@ pub(super) fn footer() -> impl Strategy<Value = Footer> {
         number: SegmentNumber(number),
         end,
     });
-    let lists = (sums, vec(file, 0..4), vec(entry, 0..9));
+    let retirement =
+        (time(), vec(digest(), 0..4)).prop_map(|(until, digests)| Retirement { until, digests });
+    let lists = (
+        sums,
+        vec(file, 0..4),
+        vec(retirement, 0..3),
+        vec(entry, 0..9),
+    );
     (numbers, any::<bool>(), lists, option::of(location())).prop_map(
         |((batch, through, generation, index_hash), ends_batch, lists, previous)| {
-            let (retired, files, entries) = lists;
+            let (retired, files, retirements, entries) = lists;
             Footer {
                 batch: Batch(batch),
                 ends_batch,
@@ -203,6 +208,7 @@ pub(super) fn footer() -> impl Strategy<Value = Footer> {
                 retired,
                 files,
                 previous,
+                retirements,
                 entries,
             }
         },

@@ -151,9 +151,8 @@ fn a_segment_frame_has_one_of_seven_kinds() {
         (2, Kind::Page),
         (3, Kind::SessionTombstone),
         (4, Kind::PageTombstone),
-        (5, Kind::Retirement),
-        (6, Kind::Footer),
-        (7, Kind::SessionDamage),
+        (5, Kind::Footer),
+        (6, Kind::SessionDamage),
     ];
     for (number, kind) in kinds {
         let bytes = segment_bytes(number, 0, &[0; 4]);
@@ -161,7 +160,7 @@ fn a_segment_frame_has_one_of_seven_kinds() {
         assert_eq!(frame.kind, kind);
         assert_eq!(segment_frame::claimed_kind(&bytes, 0), Some(kind));
     }
-    for number in [0, 8, 256, u32::MAX] {
+    for number in [0, 7, 256, u32::MAX] {
         let bytes = segment_bytes(number, 0, &[0; 4]);
         assert!(!segment_frame_is_valid(&bytes), "kind {number}");
         assert_eq!(segment_frame::claimed_kind(&bytes, 0), None);
@@ -196,12 +195,13 @@ fn the_head_of_a_segment_frame_lies_within_it() {
 
 #[test]
 fn a_head_ends_where_it_says() {
-    let footer = codec::encode(&(1_u8, 1_u8, 9_u8, 2_u8, 0_u8, 0_u8, 0_u8, 0_u8, 0_u8)).unwrap();
+    let footer =
+        codec::encode(&(1_u8, 1_u8, 9_u8, 2_u8, 0_u8, 0_u8, 0_u8, 0_u8, 0_u8, 0_u8)).unwrap();
     let frame = |head_length: usize| {
         let head_length = u32::try_from(head_length).unwrap().to_le_bytes();
-        segment_bytes(6, 0, &[&head_length, footer.as_slice(), &[0]].concat())
+        segment_bytes(5, 0, &[&head_length, footer.as_slice(), &[0]].concat())
     };
-    for (head_length, is_whole) in [(8, false), (9, true), (10, false)] {
+    for (head_length, is_whole) in [(9, false), (10, true), (11, false)] {
         let bytes = frame(head_length);
         let frame = segment_frame::parse(&bytes, 0, SEGMENT_PLACE).unwrap();
         assert_eq!(frame.head::<Footer>().is_ok(), is_whole, "{head_length}");

@@ -162,7 +162,6 @@ fn the_kinds_in_the_readme_are_numbered_so() {
         (Kind::SessionTombstone, "session-tombstone", "a session"),
         (Kind::SessionDamage, "session-damage", "a session"),
         (Kind::PageTombstone, "page-tombstone", "a page"),
-        (Kind::Retirement, "retirement", "a retired ID"),
         (Kind::Footer, "footer", "none: it has no entry"),
     ];
     for (kind, name, identity) in kinds {
