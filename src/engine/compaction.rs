@@ -469,9 +469,9 @@ impl Engine {
     /// Under the session's lock: a lookup finds the old file, or the new place.
     /// Whoever loads the session from now on finds the new row.
     fn move_base(&self, digest: SessionDigest, moved: &Move) {
-        let cell = match self.registry.look(digest) {
-            Some(Resident::Cell(cell) | Resident::Hidden(_, cell)) => cell,
-            None => return,
+        let resident = self.registry.look(digest);
+        let Some(Resident::Cell(cell) | Resident::Hidden(_, cell)) = resident else {
+            return;
         };
         let mut state = cell.state.write();
         if let Some(base) = &mut state.base

@@ -21,6 +21,10 @@ use std::time::Duration;
 /// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[must_use]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each part is switched on and off by itself"
+)]
 pub struct Upkeep {
     pub(super) purges: bool,
     pub(super) sweeps: bool,

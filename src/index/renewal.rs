@@ -8,6 +8,7 @@
 //! the index is told it hands on, wherever the cursor is; copying and telling
 //! exclude each other, which is the caller's part.
 
+use std::ops::Bound;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -96,10 +97,10 @@ impl Index {
         let (Some(from), Some(onto)) = (from.get(cursor.tree), onto.get(cursor.tree)) else {
             return Ok(false);
         };
-        use std::ops::Bound::{Excluded, Unbounded};
-        let start = cursor.after.clone().map_or(Unbounded, Excluded);
+        let start = cursor.after.clone();
+        let start = start.map_or(Bound::Unbounded, Bound::Excluded);
         let rows = self.guard.run(|| {
-            from.range((start, Unbounded))
+            from.range((start, Bound::Unbounded))
                 .take(limit)
                 .collect::<sled::Result<Vec<_>>>()
         })?;

@@ -83,16 +83,12 @@ impl Segments {
 
     /// The file that a tombstone was first written in.
     pub(crate) fn written_in(&self, entry: &FooterEntry) -> Result<SegmentNumber> {
-        Ok(match entry.kind {
-            Kind::PageTombstone => {
-                let head: PageTombstone = self.read(entry.location, entry.kind)?.2;
-                head.written_in
-            }
-            _ => {
-                let head: SessionTombstone = self.read(entry.location, entry.kind)?.2;
-                head.written_in
-            }
-        })
+        if entry.kind == Kind::PageTombstone {
+            let head: PageTombstone = self.read(entry.location, entry.kind)?.2;
+            return Ok(head.written_in);
+        }
+        let head: SessionTombstone = self.read(entry.location, entry.kind)?.2;
+        Ok(head.written_in)
     }
 
     /// A frame as it lies on disk, for a copy; `None` when it is damaged.
