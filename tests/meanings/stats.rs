@@ -102,7 +102,7 @@ fn the_journal_takes_what_it_has_set_aside() {
     let db = open(&disk, &Arc::new(ManualClock::default()));
     let stats = db.stats();
     let files = disk.files().into_iter();
-    let journal = files.filter(|file| file.ends_with(".log"));
+    let journal = files.filter(|file| file.starts_with("journal/"));
     let bytes: usize = journal
         .map(|file| disk.read_file(&file).unwrap().len())
         .sum();

@@ -93,7 +93,7 @@ impl Scene {
 
     fn files(&self) -> Vec<String> {
         let files = self.disk.files().into_iter();
-        files.filter(|file| file.ends_with(".seg")).collect()
+        files.filter(|file| file.starts_with("segments/")).collect()
     }
 }
 
