@@ -2,7 +2,11 @@
 //!
 //! Only the pages that a change falls into are read and written again; the
 //! image always is, because it carries the record. A page that grew is split
-//! evenly, a page that became nearly empty joins its predecessor.
+//! evenly, a page that became nearly empty joins its predecessor. So does one
+//! whose lower fence is a key that is gone, and the boundary is cut anew: a
+//! removed key stays nowhere, not even as a fence.
+//!
+//! INVARIANT: the lower fence of a page is its first key.
 //!
 //! INVARIANT: a page's lower fence never changes while its number lives, so
 //! that the row of its replacement replaces its own.
@@ -88,17 +92,22 @@ struct Group {
     upper: Option<Box<str>>,
     items: Vec<Item>,
     size: usize,
+    /// Whether its lower fence is a key that is gone.
+    is_unfenced: bool,
     joined: Vec<Place>,
 }
 
 impl Group {
     fn new(first: Place, upper: Option<Box<str>>, items: Vec<Item>) -> Self {
         let size = items.iter().map(|item| item.entry().size()).sum();
+        let first_key = items.first().map(|item| &item.key);
+        let is_unfenced = first.row.is_some() && first_key != Some(&first.lower);
         Self {
             first,
             upper,
             items,
             size,
+            is_unfenced,
             joined: Vec::new(),
         }
     }
@@ -306,7 +315,8 @@ impl<'m> Merge<'m> {
     /// complete and written.
     fn arrange(&mut self, mut pending: Group, next: Group) -> Result<Group, Setback> {
         if pending.adjoins(&next) {
-            if next.size <= SPARSE_BYTES || pending.size <= SPARSE_BYTES {
+            let is_sparse = next.size <= SPARSE_BYTES || pending.size <= SPARSE_BYTES;
+            if is_sparse || next.is_unfenced {
                 pending.join(next);
                 return Ok(pending);
             }
@@ -314,7 +324,7 @@ impl<'m> Merge<'m> {
             return Ok(next);
         }
         self.write(pending)?;
-        if !next.items.is_empty() {
+        if !next.is_unfenced {
             return Ok(next);
         }
         let (place, page) = self.locate_before(&next.first.lower)?;
@@ -376,8 +386,7 @@ impl<'m> Merge<'m> {
             let Some(row) = &place.row else { continue };
             self.forget(&place.lower, row)?;
             let number = row.number;
-            self.writer
-                .page_tombstone(self.generation, number, &place.lower)?;
+            self.writer.page_tombstone(self.generation, number)?;
             let step = Step::Remove(place.lower, number);
             if first_is_image {
                 self.late.push(step);
@@ -490,3 +499,6 @@ fn next_affected(delta: &Delta, from: &str) -> Option<String> {
         (key, prefix) => key.or(prefix),
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -19,6 +19,8 @@ use crate::index::{Index, Put, hint_of};
 use crate::segments::Segments;
 use crate::session_id::SessionDigest;
 
+/// Page rows looked at together.
+const PAGES_TOGETHER: usize = 256;
 /// How many frames lie between two reports of progress.
 const REPORT_EVERY: u64 = 4096;
 /// How many hints are put together at most, in groups of one time each.
@@ -308,6 +310,7 @@ fn apply(
     rows: Vec<(SessionDigest, SessionRow)>,
 ) -> Result<(), Setback> {
     let mut rows = rows.into_iter().peekable();
+    let mut gone = HashMap::new();
     // Images before tombstones and in one order: pages are put high to low by
     // the writer, and nobody reads while this runs.
     for entry in entries {
@@ -340,12 +343,37 @@ fn apply(
                 };
                 index.put_page(*generation, lower, &row)?;
             }
-            (Identity::Page(generation, number, lower), _) => {
-                index.remove_page(*generation, lower, *number, entry.sequence)?;
+            (Identity::Page(generation, number, _), _) => {
+                let gone: &mut GonePages = gone.entry(*generation).or_default();
+                gone.insert(*number, entry.sequence);
             }
         }
     }
+    for (generation, pages) in gone {
+        remove_pages(index, generation, &pages)?;
+    }
     Ok(())
+}
+
+/// Pages that are gone since a batch. Their numbers are not given again.
+type GonePages = HashMap<PageNumber, Batch>;
+
+/// Looks at all pages of the generation: a tombstone does not say where its
+/// page began.
+fn remove_pages(index: &Index, generation: Generation, gone: &GonePages) -> Result<(), Setback> {
+    let mut from = String::new();
+    loop {
+        let pages = index.pages(generation, &from, PAGES_TOGETHER)?;
+        let Some((last, _)) = pages.last() else {
+            return Ok(());
+        };
+        from = [last, "\0"].concat();
+        for (lower, row) in &pages {
+            if let Some(sequence) = gone.get(&row.number) {
+                index.remove_page(generation, lower, row.number, *sequence)?;
+            }
+        }
+    }
 }
 
 #[cfg(test)]

@@ -134,7 +134,8 @@ pub(crate) enum Identity {
     /// An image, a session's tombstone or its damage. The generation is beside it, so
     /// that pages can be told from garbage even when the image is damaged.
     Session(SessionDigest, Generation),
-    /// A page or a page's tombstone, and the first key it may hold.
+    /// A page and the first key it may hold, or a page's tombstone, which names
+    /// no key.
     Page(Generation, PageNumber, Box<str>),
 }
 

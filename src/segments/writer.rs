@@ -278,12 +278,12 @@ impl BatchWriter {
         Ok(self.note(Kind::SessionTombstone, identity, location))
     }
 
-    /// Appends word of a page's end.
+    /// Appends word of a page's end. Not of its lower fence: that key may be
+    /// gone, too.
     pub(crate) fn page_tombstone(
         &mut self,
         generation: Generation,
         number: PageNumber,
-        lower: &str,
     ) -> Result<Location> {
         let head = PageTombstone {
             generation,
@@ -292,7 +292,7 @@ impl BatchWriter {
             written_in: self.segment,
         };
         let location = self.append(Kind::PageTombstone, &head, |_| Ok(()))?;
-        let identity = Identity::Page(generation, number, lower.into());
+        let identity = Identity::Page(generation, number, "".into());
         Ok(self.note(Kind::PageTombstone, identity, location))
     }
 
