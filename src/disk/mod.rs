@@ -90,4 +90,10 @@ pub trait DiskFile: Debug + Send + Sync {
 
     /// Cuts or extends (with zeros) the file.
     fn set_length(&self, length: u64) -> io::Result<()>;
+
+    /// Takes space for the first `length` bytes, and extends the file (with
+    /// zeros) where it is shorter: writing them later finds no full disk.
+    fn allocate(&self, length: u64) -> io::Result<()> {
+        self.set_length(self.length()?.max(length))
+    }
 }

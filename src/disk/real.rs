@@ -11,6 +11,8 @@ use std::os::unix::fs::{DirBuilderExt, FileExt, OpenOptionsExt};
 use std::path::{Component, Path, PathBuf};
 use std::sync::Arc;
 
+use rustix::io::Errno;
+
 use super::{Disk, DiskFile, DiskLock};
 
 const DIRECTORY_MODE: u32 = 0o700;
@@ -222,6 +224,29 @@ impl DiskFile for RealFile {
     fn set_length(&self, length: u64) -> io::Result<()> {
         self.file.set_len(length)
     }
+
+    fn allocate(&self, length: u64) -> io::Result<()> {
+        let flags = rustix::fs::FallocateFlags::empty();
+        match rustix::fs::fallocate(&self.file, flags, 0, length) {
+            Err(Errno::OPNOTSUPP | Errno::NOSYS) => self.extend_with_zeros(length),
+            outcome => Ok(outcome?),
+        }
+    }
+}
+
+impl RealFile {
+    /// What every file system can do. What is there already was written once.
+    fn extend_with_zeros(&self, length: u64) -> io::Result<()> {
+        let zeros = vec![0; 1 << 16];
+        let mut end = self.length()?;
+        while end < length {
+            let missing = usize::try_from(length - end).unwrap_or(usize::MAX);
+            let piece = zeros.get(..missing).unwrap_or(&zeros);
+            self.file.write_all_at(piece, end)?;
+            end += piece.len() as u64;
+        }
+        Ok(())
+    }
 }
 
 #[cfg(test)]
@@ -280,6 +305,29 @@ mod tests {
             let error = disk.open(Path::new(path)).unwrap_err();
             assert_eq!(error.kind(), io::ErrorKind::InvalidInput, "{path}");
         }
+    }
+
+    #[test]
+    fn allocated_space_is_taken_and_reads_as_zeros() {
+        use std::os::unix::fs::MetadataExt;
+        let directory = tempfile::tempdir().unwrap();
+        let file = RealFile {
+            file: tempfile::tempfile_in(directory.path()).unwrap(),
+        };
+        file.write_all_at(b"kept", 0).unwrap();
+        for take in [
+            RealFile::extend_with_zeros,
+            <RealFile as DiskFile>::allocate,
+        ] {
+            take(&file, 200_000).unwrap();
+            take(&file, 100).unwrap();
+            assert_eq!(file.length().unwrap(), 200_000);
+            assert!(file.file.metadata().unwrap().blocks() * 512 >= 200_000);
+        }
+        let mut bytes = vec![1; 200_000];
+        file.read_exact_at(&mut bytes, 0).unwrap();
+        assert_eq!(&bytes[..4], b"kept");
+        assert!(bytes[4..].iter().all(|byte| *byte == 0));
     }
 
     #[test]

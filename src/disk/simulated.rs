@@ -132,6 +132,12 @@ impl SimulatedDisk {
         self.shared.state().capacity = capacity;
     }
 
+    /// How many bytes all files have together.
+    #[must_use]
+    pub fn used_bytes(&self) -> u64 {
+        self.shared.state().used()
+    }
+
     /// What a reader sees in a file, whether synced or not; also while the
     /// power is off.
     #[must_use]
@@ -139,7 +145,7 @@ impl SimulatedDisk {
         let path = relative(Path::new(path)).ok()?;
         let inode = self.shared.state().names.file(&path).ok()?;
         let contents = inode.contents.lock();
-        Some(contents.current.clone())
+        Some(contents.seen())
     }
 
     /// Puts a file in place as already durable, with the directories above it;

@@ -189,4 +189,9 @@ impl DiskFile for RecordedFile {
         let outcome = self.inner.set_length(length);
         self.note(Operation::SetLength, outcome)
     }
+
+    fn allocate(&self, length: u64) -> io::Result<()> {
+        let outcome = self.inner.allocate(length);
+        self.note(Operation::SetLength, outcome)
+    }
 }

@@ -422,4 +422,8 @@ impl DiskFile for GatedFile {
     fn set_length(&self, length: u64) -> io::Result<()> {
         self.file.set_length(length)
     }
+
+    fn allocate(&self, length: u64) -> io::Result<()> {
+        self.file.allocate(length)
+    }
 }

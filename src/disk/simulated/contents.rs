@@ -62,6 +62,10 @@ pub(super) struct Contents {
     pub(super) synced: Vec<u8>,
     pub(super) current: Vec<u8>,
     pub(super) log: Vec<Change>,
+    /// How much space was allocated, and how much of it is on the platter.
+    /// What lies behind the bytes reads as zeros, and takes no memory.
+    claimed: usize,
+    claimed_synced: usize,
 }
 
 impl Contents {
@@ -71,23 +75,53 @@ impl Contents {
             synced: bytes.clone(),
             current: bytes,
             log: Vec::new(),
+            claimed: 0,
+            claimed_synced: 0,
         }
     }
 
+    /// The same file after a crash, with these bytes.
+    pub(super) fn survivor(&self, path: PathBuf, bytes: Vec<u8>, keeps_all: bool) -> Self {
+        let claimed = if keeps_all {
+            self.claimed
+        } else {
+            self.claimed_synced
+        };
+        Self {
+            claimed,
+            claimed_synced: claimed,
+            ..Self::durable(path, bytes)
+        }
+    }
+
+    /// The length of the file, which is the space that it takes.
+    pub(super) fn length(&self) -> usize {
+        self.current.len().max(self.claimed)
+    }
+
+    /// What a reader of the whole file sees.
+    pub(super) fn seen(&self) -> Vec<u8> {
+        let mut bytes = self.current.clone();
+        set_length(&mut bytes, self.length());
+        bytes
+    }
+
     pub(super) fn read(&self, buffer: &mut [u8], offset: u64) -> io::Result<()> {
-        let bytes = usize::try_from(offset)
-            .ok()
-            .and_then(|start| self.current.get(start..start.checked_add(buffer.len())?));
-        match bytes {
-            Some(bytes) => {
-                buffer.copy_from_slice(bytes);
-                Ok(())
-            }
-            None => Err(io::Error::new(
+        let start = usize::try_from(offset).unwrap_or(usize::MAX);
+        let end = start.saturating_add(buffer.len());
+        if end > self.length() {
+            return Err(io::Error::new(
                 io::ErrorKind::UnexpectedEof,
                 "the file ends before the bytes that were asked for",
-            )),
+            ));
         }
+        let written = self.current.len();
+        let bytes = self.current.get(start.min(written)..end.min(written));
+        let bytes = bytes.unwrap_or_default();
+        let (head, rest) = buffer.split_at_mut(bytes.len());
+        head.copy_from_slice(bytes);
+        rest.fill(0);
+        Ok(())
     }
 
     /// Writes; `room` is by how much the file may grow.
@@ -115,6 +149,8 @@ impl Contents {
     /// Cuts or extends; `room` is by how much the file may grow.
     pub(super) fn set_length(&mut self, length: u64, room: u64, sequence: u64) -> io::Result<()> {
         let length = self.grown(length, room)?;
+        self.claimed = self.claimed.min(length);
+        self.claimed_synced = self.claimed_synced.min(length);
         self.change(Change {
             sequence,
             offset: 0,
@@ -124,9 +160,15 @@ impl Contents {
         Ok(())
     }
 
+    /// Takes space without bytes; `room` is by how much the file may grow.
+    pub(super) fn allocate(&mut self, length: u64, room: u64) -> io::Result<()> {
+        self.claimed = self.claimed.max(self.grown(length, room)?);
+        Ok(())
+    }
+
     fn grown(&self, length: u64, room: u64) -> io::Result<usize> {
         let memory = memory_length(length)?;
-        if length.saturating_sub(self.current.len() as u64) > room {
+        if length.saturating_sub(self.length() as u64) > room {
             return Err(io::Error::new(
                 io::ErrorKind::StorageFull,
                 "the simulated disk is full",
@@ -145,6 +187,7 @@ impl Contents {
         for change in self.log.drain(..) {
             change.apply(&mut self.synced);
         }
+        self.claimed_synced = self.claimed;
     }
 
     /// A sync that fails and marks the dirty pages clean: reads still see the

@@ -86,7 +86,9 @@ pub(super) fn surviving(names: &Names, how: Crash, disk_seed: u64) -> Names {
             let mut random = Random::new(disk_seed, seed);
             let marks = picked(&names.pending, |_| random.coin());
             let survivors = surviving_names(names, &marks);
-            rebuild(survivors, |contents| scattered(contents, &mut random))
+            rebuild(survivors, false, |contents| {
+                scattered(contents, &mut random)
+            })
         }
     }
 }
@@ -119,7 +121,8 @@ impl Cut {
             .map(|change| change.sequence <= self.limit)
             .collect();
         let survivors = surviving_names(names, &marks);
-        rebuild(survivors, |contents| self.content(contents))
+        let keeps_all = self.limit == u64::MAX;
+        rebuild(survivors, keeps_all, |contents| self.content(contents))
     }
 
     fn content(&mut self, contents: &Contents) -> Vec<u8> {
@@ -193,12 +196,17 @@ fn surviving_names(names: &Names, marks: &[bool]) -> NodeMap {
 }
 
 /// New files with the bytes that survive, as the old ones may still be open.
-fn rebuild(names: NodeMap, mut content: impl FnMut(&Contents) -> Vec<u8>) -> Names {
+fn rebuild(
+    names: NodeMap,
+    keeps_all: bool,
+    mut content: impl FnMut(&Contents) -> Vec<u8>,
+) -> Names {
     let rebuilt = names.into_iter().map(|(path, node)| match node {
         Node::Directory => (path, Node::Directory),
         Node::File(inode) => {
-            let bytes = content(&inode.contents.lock());
-            let inode = Inode::new(Contents::durable(path.clone(), bytes));
+            let contents = inode.contents.lock();
+            let survivor = contents.survivor(path.clone(), content(&contents), keeps_all);
+            let inode = Inode::new(survivor);
             (path, Node::File(Arc::new(inode)))
         }
     });

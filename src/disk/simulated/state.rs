@@ -70,11 +70,14 @@ impl State {
         let Some(capacity) = self.capacity else {
             return u64::MAX;
         };
-        let lengths = self
-            .names
-            .files()
-            .map(|(_, inode)| inode.contents.lock().current.len() as u64);
-        capacity.saturating_sub(lengths.sum())
+        capacity.saturating_sub(self.used())
+    }
+
+    /// How many bytes the files have. Locks every file in turn.
+    pub(super) fn used(&self) -> u64 {
+        let files = self.names.files();
+        let lengths = files.map(|(_, inode)| inode.contents.lock().length() as u64);
+        lengths.sum()
     }
 }
 
@@ -174,7 +177,7 @@ impl DiskFile for SimulatedFile {
 
     fn length(&self) -> io::Result<u64> {
         self.shared.state().check_power()?;
-        Ok(self.inode.contents.lock().current.len() as u64)
+        Ok(self.inode.contents.lock().length() as u64)
     }
 
     fn set_length(&self, length: u64) -> io::Result<()> {
@@ -183,5 +186,13 @@ impl DiskFile for SimulatedFile {
         let mut contents = self.inode.contents.lock();
         state.permit(Operation::SetLength, &[&contents.path])?;
         contents.set_length(length, room, state.operations)
+    }
+
+    fn allocate(&self, length: u64) -> io::Result<()> {
+        let mut state = self.shared.state();
+        let room = state.room();
+        let mut contents = self.inode.contents.lock();
+        state.permit(Operation::SetLength, &[&contents.path])?;
+        contents.allocate(length, room)
     }
 }

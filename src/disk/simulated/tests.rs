@@ -317,6 +317,37 @@ fn a_file_that_would_grow_beyond_the_capacity_is_refused_whole() {
 }
 
 #[test]
+fn allocated_space_is_taken_at_once_and_for_good() {
+    let disk = disk();
+    disk.set_capacity(Some(1000));
+    let file = created(&disk, "a");
+    file.write_all_at(b"kept", 0).unwrap();
+    file.allocate(900).unwrap();
+    assert_eq!((disk.used_bytes(), disk.free_bytes()), (900, 100));
+    let error = file.allocate(1001).unwrap_err();
+    assert_eq!(error.kind(), io::ErrorKind::StorageFull);
+    // It can be written, and other files cannot have it.
+    let other = created(&disk, "b");
+    other.write_all_at(&[1; 101], 0).unwrap_err();
+    other.write_all_at(&[1; 100], 0).unwrap();
+    file.write_all_at(b"more", 896).unwrap();
+    assert_eq!(file.length().unwrap(), 900);
+    let seen = disk.read_file("a").unwrap();
+    assert_eq!((&seen[..4], &seen[896..]), (&b"kept"[..], &b"more"[..]));
+    let mut between = [1; 892];
+    file.read_exact_at(&mut between, 4).unwrap();
+    assert_eq!(between, [0; 892]);
+    file.read_exact_at(&mut [0; 2], 899).unwrap_err();
+    file.set_length(500).unwrap();
+    assert_eq!(disk.used_bytes(), 600);
+    // Only what was synced is kept by a crash.
+    file.sync_all().unwrap();
+    file.allocate(800).unwrap();
+    let kept = after(&disk, Crash::KeepNothing).read_file("a").unwrap();
+    assert_eq!(kept.len(), 500);
+}
+
+#[test]
 fn the_power_goes_off_after_so_many_mutating_operations() {
     let disk = disk();
     let file = created(&disk, "a");

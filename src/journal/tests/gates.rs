@@ -158,6 +158,10 @@ impl DiskFile for GatedFile {
     fn set_length(&self, length: u64) -> io::Result<()> {
         self.inner.set_length(length)
     }
+
+    fn allocate(&self, length: u64) -> io::Result<()> {
+        self.inner.allocate(length)
+    }
 }
 
 impl Disk for Gated {
