@@ -5,8 +5,8 @@ use parking_lot::MutexGuard;
 
 use super::Engine;
 use super::cell::Cell;
-use crate::error::Result;
-use crate::journal::Reservation;
+use crate::error::{Error, Result};
+use crate::journal::{Purpose, Reservation};
 
 /// Journal space reserved for a change before its size is known.
 pub(crate) const SMALL_FRAME: u64 = 1024;
@@ -19,7 +19,18 @@ pub(crate) type Admitted<'c> = (MutexGuard<'c, ()>, Reservation);
 
 impl Engine {
     /// Lets a writer in: memtable and journal space, before any lock (4).
+    ///
+    /// Whether it only removes is known when it has run. Where nothing can be
+    /// put it is let in to remove: a commit of anything else is `StorageFull`.
     pub(crate) fn admit<'c>(&self, cell: &'c Cell, bytes: u64) -> Result<Admitted<'c>> {
+        match self.admit_put(cell, bytes) {
+            Err(Error::StorageFull { .. }) => self.admit_removal(cell),
+            admitted => admitted,
+        }
+    }
+
+    /// Lets in what may put something.
+    pub(super) fn admit_put<'c>(&self, cell: &'c Cell, bytes: u64) -> Result<Admitted<'c>> {
         self.check()?;
         self.wake_when_wanted();
         // Without a background nobody would come and make room.
@@ -29,7 +40,25 @@ impl Engine {
                 self.journal.check()
             })?;
         }
-        self.enter(cell, bytes.saturating_add(SMALL_FRAME))
+        let bytes = bytes.saturating_add(SMALL_FRAME);
+        self.enter(cell, bytes, Purpose::Put)
+    }
+
+    /// Lets in a change of a session's ID, which is small and does not wait for
+    /// memory.
+    pub(super) fn admit_cycle<'c>(&self, cell: &'c Cell) -> Result<Admitted<'c>> {
+        self.check()?;
+        self.wake_when_wanted();
+        self.enter(cell, SMALL_FRAME, Purpose::Put)
+    }
+
+    /// Lets in what only removes. It does not wait for memory, which is kept
+    /// for it.
+    pub(super) fn admit_removal<'c>(&self, cell: &'c Cell) -> Result<Admitted<'c>> {
+        self.check()?;
+        self.wake_when_wanted();
+        self.memtable.admit_removal()?;
+        self.enter(cell, SMALL_FRAME, Purpose::Removal)
     }
 
     /// Locks a session for a writer, with journal space for `bytes`.
@@ -37,15 +66,15 @@ impl Engine {
     /// Space is waited for without the lock (4), and the lock is waited for
     /// without the space: who has the lock may need all that those behind it
     /// would keep.
-    pub(super) fn enter<'c>(&self, cell: &'c Cell, bytes: u64) -> Result<Admitted<'c>> {
+    fn enter<'c>(&self, cell: &'c Cell, bytes: u64, purpose: Purpose) -> Result<Admitted<'c>> {
         loop {
-            let reservation = self.journal.reserve(bytes)?;
+            let reservation = self.journal.reserve(bytes, purpose)?;
             if let Some(writer) = cell.writer.try_lock() {
                 return Ok((writer, reservation));
             }
             drop(reservation);
             let writer = cell.writer.lock();
-            if let Some(reservation) = self.journal.try_reserve(bytes) {
+            if let Some(reservation) = self.journal.try_reserve(bytes, purpose) {
                 return Ok((writer, reservation));
             }
         }

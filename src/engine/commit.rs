@@ -43,6 +43,9 @@ impl Engine {
         if after.says == Says::Nothing {
             return Ok(None);
         }
+        if !after.only_removes(&draft) {
+            reservation.check_put()?;
+        }
         if !after.is_born {
             return self.write(draft, after, turn, reservation).map(Some);
         }

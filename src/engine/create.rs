@@ -50,7 +50,7 @@ impl Engine {
                 }
                 Resident::Cell(cell) => cell,
             };
-            let (writer, mut reservation) = self.admit(&cell, 0)?;
+            let (writer, mut reservation) = self.admit_put(&cell, 0)?;
             // Who was waited for took time.
             let record = record.get_or_insert_with(|| {
                 let now = self.now();

@@ -193,6 +193,11 @@ impl Delta {
         !self.prefixes.is_empty()
     }
 
+    /// Whether any key was put.
+    pub(crate) fn has_puts(&self) -> bool {
+        self.entries.values().any(|slot| slot.held.is_some())
+    }
+
     /// The first key with an entry of its own at or after `from`.
     pub(crate) fn next_key<'a>(&'a self, from: &'a str) -> Option<&'a str> {
         self.range(from).next().map(|(key, _)| &**key)

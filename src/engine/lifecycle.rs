@@ -4,7 +4,6 @@
 use std::sync::Arc;
 
 use super::Engine;
-use super::admission::SMALL_FRAME;
 use super::cell::{Cell, Life};
 use super::commit::Bound;
 use super::draft::Draft;
@@ -31,9 +30,7 @@ impl Engine {
     /// Gives a session a new ID. Its data, creation time and everything else
     /// stay.
     pub(crate) fn cycle(&self, bound: &Bound, to: SessionDigest) -> Result<Option<Sequence>> {
-        self.check()?;
-        self.wake_when_wanted();
-        let (_writer, mut reservation) = self.enter(&bound.cell, SMALL_FRAME)?;
+        let (_writer, mut reservation) = self.admit_cycle(&bound.cell)?;
         let draft = Draft::new(self, &bound.cell, bound.digest, self.now())?;
         self.commit(draft, Turn::Cycles(to), &mut reservation)
     }

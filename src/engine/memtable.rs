@@ -18,6 +18,10 @@ pub(crate) const CELL_BYTES: usize = 480;
 /// The delay of one write when the memtable is full.
 const LONGEST_DELAY: Duration = Duration::from_millis(4);
 
+/// Memory that is kept for removals while no checkpoint finds space: of
+/// 100,000 sessions, each with a removed key.
+const REMOVALS_BYTES: usize = 100_000 * (CELL_BYTES + 192);
+
 /// The counts.
 #[derive(Debug)]
 pub(crate) struct Memtable {
@@ -70,12 +74,18 @@ impl Memtable {
         while self.used() >= self.limit {
             may_wait()?;
             if self.is_stuck.load(Ordering::Relaxed) {
-                return Err(Error::StorageFull {
-                    doing: "checkpoint what is in memory",
-                    source: None,
-                });
+                return Err(stuck());
             }
             self.delay(LONGEST_DELAY);
+        }
+        Ok(())
+    }
+
+    /// Lets in what only removes. It takes little memory, and what it takes is
+    /// kept for it when a checkpoint cannot give any back.
+    pub(crate) fn admit_removal(&self) -> Result<()> {
+        if self.is_stuck() && self.used() >= self.limit.saturating_add(REMOVALS_BYTES) {
+            return Err(stuck());
         }
         Ok(())
     }
@@ -131,6 +141,13 @@ impl Memtable {
     pub(crate) fn release_all(&self) {
         self.frozen.store(0, Ordering::Relaxed);
         self.released.notify_all();
+    }
+}
+
+fn stuck() -> Error {
+    Error::StorageFull {
+        doing: "checkpoint what is in memory",
+        source: None,
     }
 }
 

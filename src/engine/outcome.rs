@@ -51,6 +51,8 @@ pub(super) struct Outcome {
     /// Whether the session is over with it.
     pub(super) is_over: bool,
     pub(super) says: Says,
+    /// Whether it says more than that keys changed or went.
+    says_more: bool,
     pub(super) membership: Membership,
     /// The session's ID and record then.
     pub(super) digest: SessionDigest,
@@ -67,6 +69,13 @@ impl Membership {
             Some(_) if moves => Self::Moves,
             Some(_) => Self::Same,
         }
+    }
+}
+
+impl Outcome {
+    /// Whether a draft takes away and adds nothing: keys, or all of a session.
+    pub(super) fn only_removes(&self, draft: &Draft<'_>) -> bool {
+        self.is_over || !self.says_more && !draft.overlay.has_puts()
     }
 }
 
@@ -107,6 +116,7 @@ impl Engine {
             } else {
                 Says::Nothing
             },
+            says_more: is_born || is_other || moves || is_seen,
             membership: if is_over {
                 Membership::Same
             } else {

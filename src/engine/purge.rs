@@ -17,6 +17,7 @@
 use std::sync::Arc;
 
 use super::Engine;
+use super::admission::SMALL_FRAME;
 use super::cell::{Cell, Life};
 use super::checkpoint::Checkpointer;
 use super::expiry::hint_time;
@@ -26,6 +27,7 @@ use crate::error::Result;
 use crate::format::identity::Timestamp;
 use crate::format::record::{RowContent, SessionRow};
 use crate::index::{Hint, HintGroup, HintMove, Index};
+use crate::journal::Purpose;
 use crate::session_id::SessionDigest;
 
 /// Hints looked at under one hold of the checkpointer, and sessions removed
@@ -120,7 +122,8 @@ impl Engine {
         if cells.is_empty() {
             return Ok(0);
         }
-        let mut reservation = self.journal.reserve(super::admission::SMALL_FRAME)?;
+        self.memtable.admit_removal()?;
+        let mut reservation = self.journal.reserve(SMALL_FRAME, Purpose::Removal)?;
         let now = self.now();
         let is_over = |state: &super::cell::State| self.is_expired(state, now);
         let removed = self.remove_all(cells, &mut reservation, now, is_over)?;

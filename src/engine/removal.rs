@@ -12,7 +12,6 @@ use std::sync::Arc;
 use parking_lot::RwLockWriteGuard;
 
 use super::Engine;
-use super::admission::SMALL_FRAME;
 use super::cell::{Cell, Life, State};
 use super::commit::{Bound, encode_payload};
 use super::options::Durability;
@@ -20,7 +19,7 @@ use super::registry::Resident;
 use crate::error::Result;
 use crate::format::effect::{Effect, Payload};
 use crate::format::identity::{Sequence, Timestamp};
-use crate::journal::Reservation;
+use crate::journal::{Purpose, Reservation};
 use crate::session_id::SessionDigest;
 
 /// Bytes of a session's end in a frame, at most: two effects of a digest and
@@ -105,8 +104,7 @@ impl Engine {
         if !is_here(&bound.cell.state.read()) {
             return Ok(None);
         }
-        self.wake_when_wanted();
-        let (_writer, mut reservation) = self.enter(&bound.cell, SMALL_FRAME)?;
+        let (_writer, mut reservation) = self.admit_removal(&bound.cell)?;
         let cells = vec![Arc::clone(&bound.cell)];
         let now = now.unwrap_or_else(|| self.now());
         let removed = self.remove_all(cells, &mut reservation, now, is_here)?;
@@ -186,6 +184,7 @@ impl Engine {
     ) -> Result<u64> {
         self.check()?;
         self.wake_when_wanted();
+        self.memtable.admit_removal()?;
         let in_one_frame = self.journal.max_payload().saturating_sub(FRAME_BYTES) / REMOVAL_BYTES;
         let in_one_frame = usize::try_from(in_one_frame).unwrap_or(usize::MAX).max(1);
         let mut revoked = 0_u64;
@@ -197,7 +196,9 @@ impl Engine {
             let is_all = cells.len() <= in_one_frame;
             cells.truncate(in_one_frame);
             let cells = InOrder::of(cells);
-            let mut reservation = self.journal.reserve(cells.removal_bytes())?;
+            let mut reservation = self
+                .journal
+                .reserve(cells.removal_bytes(), Purpose::Removal)?;
 
             let epoch = self.freeze.read();
             let mut doomed = cells.lock();

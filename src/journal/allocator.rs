@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use parking_lot::{Mutex, MutexGuard};
 
+use super::reserve::{self, Reserve};
 use super::tail::{Slot, Tail};
 use super::writer::Shared;
 use crate::disk::DiskFile;
@@ -57,10 +58,15 @@ fn ahead(tail: &Tail) -> u64 {
 
 /// Whether the allocator should work, though nobody waits yet. When both
 /// files are filled it cannot: there is no third one.
-pub(super) fn is_short(tail: &Tail, segment_bytes: u64) -> bool {
+fn is_short(tail: &Tail, segment_bytes: u64) -> bool {
     let is_filled = |slot: &Slot| slot.allocated >= segment_bytes;
     let is_full = is_filled(&tail.current) && tail.next.as_ref().is_some_and(is_filled);
     !is_full && ahead(tail) < tail.reserved.saturating_add(STEP / 2)
+}
+
+/// The same where the last attempt did not find the disk full.
+pub(super) fn wants_work(tail: &Tail, segment_bytes: u64) -> bool {
+    !tail.is_full && is_short(tail, segment_bytes)
 }
 
 /// The allocator's thread.
@@ -69,22 +75,37 @@ pub(super) fn run(shared: &Shared) {
     while !tail.stopped {
         let wanted = tail.wanted;
         let size = shared.options.segment_bytes;
-        let idle = wanted == 0 && !is_short(&tail, size);
+        let idle = wanted == 0 && !wants_work(&tail, size);
+        if tail.reserve == Reserve::Wanted {
+            let restored = MutexGuard::unlocked(&mut tail, || reserve::restore(shared));
+            if restored.is_err() {
+                tail.reserve = Reserve::Missing;
+            }
+            tail.is_full = restored.is_err();
+            tail.reserve_failure = restored
+                .err()
+                .inspect(|error| stop_unless_full(shared, error));
+            shared.allocated.notify_all();
+            continue;
+        }
         if idle || !can_extend(&tail, wanted, size) {
             shared.allocate.wait(&mut tail);
             continue;
         }
         let target = wanted.max(tail.reserved.saturating_add(STEP));
-        if let Err(error) = MutexGuard::unlocked(&mut tail, || extend(shared, target)) {
-            tracing::warn!(%error, "journal space cannot be allocated");
-            // A full disk is foreseen. Everything else stops the writing:
-            // what the files look like now is not known.
-            if !matches!(error, Error::StorageFull { .. }) {
-                shared.poison.set(&error);
-                shared.commit.wake_all();
+        let worked = MutexGuard::unlocked(&mut tail, || extend(shared, target));
+        let worked = match worked {
+            Err(Error::StorageFull { .. }) if reserve::is_wanted(&tail, &shared.options) => {
+                MutexGuard::unlocked(&mut tail, || reserve::put_on(shared))
             }
+            worked => worked,
+        };
+        if let Err(error) = worked {
+            stop_unless_full(shared, &error);
+            tail.is_full = true;
             tail.failure = Some(error);
             tail.wanted = 0;
+            tail.wanted_by_removals = 0;
             shared.allocated.notify_all();
             // It may have been stopped while the lock was away: nobody would
             // wake it again.
@@ -93,11 +114,23 @@ pub(super) fn run(shared: &Shared) {
             }
             continue;
         }
+        tail.is_full = false;
         // Who still finds too little says so again.
         if fits(&tail, wanted) || !can_extend(&tail, wanted, shared.options.segment_bytes) {
             tail.wanted = 0;
+            tail.wanted_by_removals = 0;
         }
         shared.allocated.notify_all();
+    }
+}
+
+/// A full disk is foreseen. Everything else stops the writing: what the files
+/// look like then is not known.
+fn stop_unless_full(shared: &Shared, error: &Error) {
+    tracing::warn!(%error, "journal space cannot be allocated");
+    if !matches!(error, Error::StorageFull { .. }) {
+        shared.poison.set(error);
+        shared.commit.wake_all();
     }
 }
 
@@ -194,9 +227,7 @@ fn begin_next(shared: &Shared) -> Result<Slot> {
         shared.options.rename(spare, number)?;
         let file = shared.options.open(number)?;
         let path = shared.options.path(number);
-        let length = file
-            .length()
-            .map_err(|error| Error::io("read", &path, error))?;
+        let length = reserve::length_of(&*file, &path)?;
         allocated = length.min(shared.options.segment_bytes);
         file
     } else {
@@ -209,6 +240,7 @@ fn begin_next(shared: &Shared) -> Result<Slot> {
         file,
         offset: JOURNAL_HEADER_BYTES as u64,
         allocated,
+        is_reserve: false,
     })
 }
 

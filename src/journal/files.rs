@@ -21,7 +21,7 @@ pub(crate) struct JournalOptions {
 }
 
 impl JournalOptions {
-    fn relative(number: JournalNumber) -> PathBuf {
+    pub(super) fn relative(number: JournalNumber) -> PathBuf {
         Path::new(DIRECTORY).join(format!("{:06}.log", number.0))
     }
 

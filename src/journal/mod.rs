@@ -1,6 +1,7 @@
 //! The journal: transactions that are not checkpointed yet.
 //!
-//! Owns: the files under `journal/`, preallocated and recycled.
+//! Owns: the files under `journal/`, preallocated and recycled, and the
+//! reserve that is kept for removals.
 //! Promises: a sequence that `wait` returned for survives a power cut; what
 //! is recovered is a prefix of what was appended, and holds all of that; a
 //! torn tail is told from damage.
@@ -13,6 +14,8 @@ mod files;
 mod poison;
 mod reader;
 mod reservation;
+mod reserve;
+mod start;
 mod tail;
 mod unproven;
 mod writer;
@@ -23,5 +26,6 @@ mod tests;
 pub(crate) use files::JournalOptions;
 pub(crate) use reader::{Recovered, recover};
 pub(crate) use reservation::Reservation;
+pub(crate) use reserve::Purpose;
 pub(crate) use tail::Position;
 pub(crate) use writer::Journal;

@@ -7,6 +7,7 @@
 use std::sync::Arc;
 
 use super::allocator;
+use super::reserve::Purpose;
 use super::writer::{Journal, Shared};
 use crate::error::{Error, Result};
 
@@ -18,6 +19,15 @@ const PENDING_BYTES: usize = 8 << 20;
 pub(crate) struct Reservation {
     shared: Arc<Shared>,
     pub(super) bytes: u64,
+    pub(super) purpose: Purpose,
+}
+
+/// What a put gets where only removals have space.
+pub(super) fn only_removals() -> Error {
+    Error::StorageFull {
+        doing: "write anything but removals",
+        source: None,
+    }
 }
 
 impl Reservation {
@@ -29,10 +39,18 @@ impl Reservation {
             // Given back first: the whole has to fit into one file.
             let whole = std::mem::take(&mut self.bytes).saturating_add(missing);
             self.shared.give_back(whole.saturating_sub(missing));
-            self.shared.reserve(whole)?;
+            self.shared.reserve(whole, self.purpose)?;
             self.bytes = whole;
         }
         Ok(())
+    }
+
+    /// An error when only a removal may be written with it.
+    pub(crate) fn check_put(&self) -> Result<()> {
+        match self.purpose {
+            Purpose::Put => Ok(()),
+            Purpose::Removal => Err(only_removals()),
+        }
     }
 }
 
@@ -52,16 +70,16 @@ impl Shared {
     }
 
     /// Reserves space that is there already.
-    fn try_reserve(&self, bytes: u64) -> bool {
+    fn try_reserve(&self, bytes: u64, purpose: Purpose) -> bool {
         let mut tail = self.tail.lock();
-        let fits = tail.fits(bytes);
+        let fits = tail.fits(bytes, purpose);
         if fits {
             tail.reserved = tail.reserved.saturating_add(bytes);
         }
         fits
     }
 
-    fn reserve(&self, bytes: u64) -> Result<()> {
+    fn reserve(&self, bytes: u64, purpose: Purpose) -> Result<()> {
         if bytes > self.max_frame() {
             return Err(Error::TooLarge {
                 what: "a transaction",
@@ -70,23 +88,24 @@ impl Shared {
             });
         }
         let mut tail = self.tail.lock();
-        while !tail.fits(bytes) {
+        while !tail.fits(bytes, purpose) {
             if tail.stopped {
                 return Err(Error::Closed);
             }
             self.poison.check()?;
-            tail.wanted = tail.wanted.max(tail.reserved.saturating_add(bytes));
+            tail.want(bytes, purpose);
             tail.failure = None;
+            tail.reserve_failure = None;
             self.allocate.notify_one();
             self.allocated.wait(&mut tail);
-            if !tail.fits(bytes)
-                && let Some(error) = tail.failure.take()
+            if !tail.fits(bytes, purpose)
+                && let Some(error) = tail.refusal(purpose)
             {
                 return Err(error);
             }
         }
         tail.reserved = tail.reserved.saturating_add(bytes);
-        if allocator::is_short(&tail, self.options.segment_bytes) {
+        if allocator::wants_work(&tail, self.options.segment_bytes) {
             self.allocate.notify_one();
         }
         Ok(())
@@ -96,7 +115,7 @@ impl Shared {
 impl Journal {
     /// Reserves space for a frame of `bytes`, waiting for the allocator when
     /// there is none. To be called before any lock is taken.
-    pub(crate) fn reserve(&self, bytes: u64) -> Result<Reservation> {
+    pub(crate) fn reserve(&self, bytes: u64, purpose: Purpose) -> Result<Reservation> {
         self.check()?;
         let crowded = {
             let tail = self.shared.tail.lock();
@@ -105,18 +124,21 @@ impl Journal {
         if let Some(sequence) = crowded {
             self.wait(sequence)?;
         }
-        self.shared.reserve(bytes)?;
+        self.shared.reserve(bytes, purpose)?;
         Ok(Reservation {
             shared: Arc::clone(&self.shared),
             bytes,
+            purpose,
         })
     }
 
     /// Reserves space where nobody has to be waited for.
-    pub(crate) fn try_reserve(&self, bytes: u64) -> Option<Reservation> {
-        self.shared.try_reserve(bytes).then(|| Reservation {
+    pub(crate) fn try_reserve(&self, bytes: u64, purpose: Purpose) -> Option<Reservation> {
+        let is_reserved = self.shared.try_reserve(bytes, purpose);
+        is_reserved.then(|| Reservation {
             shared: Arc::clone(&self.shared),
             bytes,
+            purpose,
         })
     }
 }

@@ -4,6 +4,7 @@
 use std::collections::VecDeque;
 use std::sync::Arc;
 
+use super::reserve::{Purpose, Reserve};
 use crate::disk::DiskFile;
 use crate::error::Error;
 use crate::format::header::Declaration;
@@ -18,6 +19,8 @@ pub(super) struct Slot {
     pub(super) offset: u64,
     /// Up to here the file is filled with zeros, and that is on disk.
     pub(super) allocated: u64,
+    /// Whether only removals may go there.
+    pub(super) is_reserve: bool,
 }
 
 impl Slot {
@@ -53,7 +56,16 @@ pub(super) struct Tail {
     pub(super) reserved: u64,
     /// How much space somebody waits for.
     pub(super) wanted: u64,
+    /// How much of it for a removal.
+    pub(super) wanted_by_removals: u64,
+    /// Without it nothing is put.
+    pub(super) reserve: Reserve,
     pub(super) failure: Option<Error>,
+    /// Why there is no reserve again.
+    pub(super) reserve_failure: Option<Error>,
+    /// Whether the last attempt found the disk full: the next is made when
+    /// somebody waits for it.
+    pub(super) is_full: bool,
     pub(super) position: Position,
     pub(super) declared_bytes: u64,
     pub(super) declaration: Declaration,
@@ -70,10 +82,41 @@ pub(super) struct Tail {
 
 impl Tail {
     /// Whether `bytes` more can be reserved.
-    pub(super) fn fits(&self, bytes: u64) -> bool {
+    pub(super) fn fits(&self, bytes: u64, purpose: Purpose) -> bool {
         let next = self.next.as_ref().map_or(0, Slot::free);
         let needed = self.reserved.saturating_add(bytes);
-        needed <= self.current.free() || needed <= next
+        let is_allowed = self.reserve == Reserve::Ready || purpose == Purpose::Removal;
+        is_allowed && (needed <= self.current.free() || needed <= next)
+    }
+
+    /// Says what somebody waits for.
+    pub(super) fn want(&mut self, bytes: u64, purpose: Purpose) {
+        let wanted = self.reserved.saturating_add(bytes);
+        if purpose == Purpose::Put && self.reserve != Reserve::Ready {
+            // Without one there is no use for more space.
+            self.reserve = Reserve::Wanted;
+            return;
+        }
+        self.wanted = self.wanted.max(wanted);
+        if purpose == Purpose::Removal {
+            self.wanted_by_removals = self.wanted_by_removals.max(wanted);
+        }
+    }
+
+    /// Why who waits for space gets none.
+    pub(super) fn refusal(&mut self, purpose: Purpose) -> Option<Error> {
+        let of_puts = match purpose {
+            Purpose::Put => self.reserve_failure.take(),
+            Purpose::Removal => None,
+        };
+        of_puts.or_else(|| self.failure.take())
+    }
+
+    /// Whether a frame of `bytes` would go where only removals may.
+    pub(super) fn meets_reserve(&self, bytes: u64) -> bool {
+        let goes_on = self.current.free() < bytes;
+        let next = self.next.as_ref().filter(|_| goes_on);
+        next.unwrap_or(&self.current).is_reserve
     }
 
     /// Whether the next frame continues what waits to be written last.

@@ -4,7 +4,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::thread;
 
-use super::{Journal, JournalOptions, recover};
+use super::{Journal, JournalOptions, Purpose, recover};
 use crate::disk::{Disk, Fault, FaultEffect, Operation, SimulatedDisk};
 use crate::error::Error;
 use crate::format::codec::ALIGNMENT;
@@ -16,6 +16,7 @@ use crate::format::journal_frame::{self, Place, frame_bytes};
 use crate::session_id::SessionDigest;
 
 mod gates;
+mod reserve;
 
 const SEGMENT: u64 = 64 << 10;
 
@@ -60,7 +61,8 @@ fn payload(bytes: usize) -> Vec<u8> {
 
 fn append(journal: &Journal, bytes: usize) -> Sequence {
     let payload = payload(bytes);
-    let mut reservation = journal.reserve(frame_bytes(payload.len()) as u64).unwrap();
+    let needed = frame_bytes(payload.len()) as u64;
+    let mut reservation = journal.reserve(needed, Purpose::Put).unwrap();
     journal.append(&mut reservation, &payload).unwrap()
 }
 
@@ -72,7 +74,10 @@ fn reserved(journal: &Journal) -> u64 {
 fn frames_on(disk: &SimulatedDisk) -> Vec<(Sequence, JournalNumber)> {
     let mut found = Vec::new();
     for path in disk.files() {
-        let name = path.trim_start_matches("journal/").trim_end_matches(".log");
+        let Some(name) = path.strip_prefix("journal/") else {
+            continue;
+        };
+        let name = name.trim_end_matches(".log");
         let number = JournalNumber(name.parse().unwrap());
         let bytes = disk.read_file(&path).unwrap();
         for offset in (JOURNAL_HEADER_BYTES..bytes.len()).step_by(ALIGNMENT) {
@@ -143,7 +148,7 @@ fn a_failed_sync_of_the_allocator_does_not_hide_what_a_commit_lost() {
     // The allocator's sync fails between the commit's write and its sync, and
     // comes back when the commit's has succeeded.
     disk.let_the_allocator_lose_a_commit();
-    let reservation = journal.reserve(600 << 10).unwrap();
+    let reservation = journal.reserve(600 << 10, Purpose::Put).unwrap();
     let outcome = journal.wait(sequence);
     assert!(
         matches!(&outcome, Err(Error::Poisoned { .. })),
@@ -160,7 +165,7 @@ fn a_reservation_that_is_dropped_gives_its_space_back() {
     let journal = start(&options(Arc::new(disk.clone()), SEGMENT));
     // Far more than there is, one after another.
     for _ in 0..100 {
-        let mut reservation = journal.reserve(30_000).unwrap();
+        let mut reservation = journal.reserve(30_000, Purpose::Put).unwrap();
         assert_eq!(reserved(&journal), 30_000);
         reservation.cover(40_000).unwrap();
         assert_eq!(reserved(&journal), 40_000);
@@ -169,13 +174,13 @@ fn a_reservation_that_is_dropped_gives_its_space_back() {
     }
     // What a frame takes is taken once.
     let small = payload(20);
-    let mut reservation = journal.reserve(1000).unwrap();
+    let mut reservation = journal.reserve(1000, Purpose::Put).unwrap();
     journal.append(&mut reservation, &small).unwrap();
     assert_eq!(reserved(&journal), 1000 - frame_bytes(small.len()) as u64);
     drop(reservation);
     assert_eq!(reserved(&journal), 0);
     journal.close().unwrap();
-    let numbers = disk.files().len();
+    let numbers = disk.list(Path::new("journal")).unwrap().len();
     assert!(numbers <= 2, "{numbers} files for one frame");
 }
 
@@ -224,16 +229,16 @@ fn the_longest_payload_fits_and_a_longer_one_is_too_large() {
     assert_eq!(fitting.len(), longest);
     for _ in 0..3 {
         let needed = frame_bytes(fitting.len()) as u64;
-        let mut reservation = journal.reserve(needed).unwrap();
+        let mut reservation = journal.reserve(needed, Purpose::Put).unwrap();
         let sequence = journal.append(&mut reservation, &fitting).unwrap();
         journal.wait(sequence).unwrap();
     }
-    let refused = journal.reserve(SEGMENT).map(|_| ());
+    let refused = journal.reserve(SEGMENT, Purpose::Put).map(|_| ());
     assert!(
         matches!(refused, Err(Error::TooLarge { .. })),
         "{refused:?}"
     );
-    let mut small = journal.reserve(100).unwrap();
+    let mut small = journal.reserve(100, Purpose::Put).unwrap();
     let refused = journal.append(&mut small, &fitting);
     assert!(
         matches!(refused, Err(Error::TooLarge { .. })),

@@ -11,7 +11,9 @@ use super::commit::Commit;
 use super::files::JournalOptions;
 use super::poison::Poison;
 use super::reader::Recovered;
-use super::reservation::Reservation;
+use super::reservation::{Reservation, only_removals};
+use super::reserve::{Purpose, Reserve};
+use super::start::{self, encode_header};
 use super::tail::{Chunk, Position, Slot, Tail};
 use super::{allocator, commit};
 use crate::error::{Error, Result};
@@ -49,6 +51,35 @@ impl Shared {
         self.options.segment_bytes.saturating_sub(HEADER)
     }
 
+    /// Goes on in the next file; its header is written with its first frames.
+    pub(super) fn rotate(&self, tail: &mut Tail) -> Result<()> {
+        let Some(next) = tail.next.take() else {
+            return Err(Error::Poisoned {
+                cause: "the journal's reserved space is missing".into(),
+            });
+        };
+        let header = JournalHeader {
+            database: self.options.database,
+            number: next.number,
+            first: tail.position.sequence.next(),
+            synced_through: self.commit.synced(),
+            previous: Some((tail.current.number, tail.current.offset)),
+            declaration: tail.declaration,
+        };
+        let bytes = encode_header(&header, &self.options.path(next.number))?;
+        tail.full
+            .push_back((tail.current.number, tail.position.sequence));
+        tail.pending.push_back(Chunk {
+            number: next.number,
+            file: Arc::clone(&next.file),
+            offset: 0,
+            bytes,
+        });
+        tail.current = next;
+        self.allocate.notify_one();
+        Ok(())
+    }
+
     /// From now on everybody is refused, and nobody waits.
     fn stop_writing(&self, cause: &Error) {
         self.poison.set(cause);
@@ -63,44 +94,32 @@ impl Journal {
     /// Goes on behind what was recovered, in a new file whose header says
     /// where the frames before it end (8).
     pub(crate) fn start(options: JournalOptions, recovered: Recovered) -> Result<Arc<Self>> {
-        let number = recovered.highest.next();
-        let file = options.create(number)?;
-        let header = JournalHeader {
-            database: options.database,
-            number,
-            first: recovered.last.next(),
-            // Recovery synced what it read.
-            synced_through: recovered.last,
-            previous: recovered.end,
-            declaration: recovered.declaration,
-        };
-        let path = options.path(number);
-        let bytes = encode_header(&header, &path)?;
-        let first = allocator::first_step(options.segment_bytes);
-        let failed = |error| Error::io("write", &path, error);
-        file.write_all_at(&vec![0; usize::try_from(first).unwrap_or(0)], 0)
-            .map_err(failed)?;
-        file.write_all_at(&bytes, 0).map_err(failed)?;
-        file.sync_all()
-            .map_err(|error| Error::failed_sync(&path, error))?;
-        options.sync_directory()?;
+        let current = start::first_slot(&options, &recovered)?;
+        let highest = current.number;
         // With the new header on disk what was cut can go.
         for stale in recovered.stale {
             options.remove(stale)?;
         }
         options.sync_directory()?;
+        let reserve = match options.make_reserve() {
+            Err(Error::StorageFull { .. }) => Reserve::Missing,
+            made => made.map(|()| Reserve::Ready)?,
+        };
+        let current = Slot {
+            is_reserve: current.is_reserve && reserve != Reserve::Ready,
+            ..current
+        };
         let shared = Arc::new(Shared {
             tail: Mutex::new(Tail {
-                current: Slot {
-                    number,
-                    file,
-                    offset: HEADER,
-                    allocated: first,
-                },
+                current,
                 next: None,
                 reserved: 0,
                 wanted: 0,
+                wanted_by_removals: 0,
+                reserve,
                 failure: None,
+                reserve_failure: None,
+                is_full: false,
                 position: Position {
                     sequence: recovered.last,
                     bytes: recovered.live_bytes,
@@ -112,7 +131,7 @@ impl Journal {
                 pending_frames: 0,
                 full: recovered.files.into(),
                 spares: Vec::new(),
-                highest: number,
+                highest,
                 stopped: false,
             }),
             options,
@@ -154,8 +173,12 @@ impl Journal {
         if tail.stopped {
             return Err(Error::Closed);
         }
+        // The reserve may have come up since the space was set aside.
+        if reservation.purpose == Purpose::Put && tail.meets_reserve(needed) {
+            return Err(only_removals());
+        }
         if tail.current.free() < needed {
-            self.rotate(&mut tail)?;
+            self.shared.rotate(&mut tail)?;
         }
         let sequence = tail.position.sequence.next();
         let place = Place {
@@ -197,35 +220,6 @@ impl Journal {
         Ok(sequence)
     }
 
-    /// Goes on in the next file; its header is written with its first frames.
-    fn rotate(&self, tail: &mut Tail) -> Result<()> {
-        let Some(next) = tail.next.take() else {
-            return Err(Error::Poisoned {
-                cause: "the journal's reserved space is missing".into(),
-            });
-        };
-        let header = JournalHeader {
-            database: self.shared.options.database,
-            number: next.number,
-            first: tail.position.sequence.next(),
-            synced_through: self.shared.commit.synced(),
-            previous: Some((tail.current.number, tail.current.offset)),
-            declaration: tail.declaration,
-        };
-        let bytes = encode_header(&header, &self.shared.options.path(next.number))?;
-        tail.full
-            .push_back((tail.current.number, tail.position.sequence));
-        tail.pending.push_back(Chunk {
-            number: next.number,
-            file: Arc::clone(&next.file),
-            offset: 0,
-            bytes,
-        });
-        tail.current = next;
-        self.shared.allocate.notify_one();
-        Ok(())
-    }
-
     /// The last frame that was appended.
     pub(crate) fn position(&self) -> Position {
         self.shared.tail.lock().position
@@ -257,7 +251,9 @@ impl Journal {
         Payload::Checkpointed(declaration)
             .encode_into(&mut payload)
             .map_err(|malformed| Error::corrupted(self.shared.options.disk.root(), 0, malformed))?;
-        let mut reservation = self.reserve(frame_bytes(payload.len()) as u64)?;
+        // It lets files be used again: it may have what is kept for removals.
+        let needed = frame_bytes(payload.len()) as u64;
+        let mut reservation = self.reserve(needed, Purpose::Removal)?;
         let sequence = self.append(&mut reservation, &payload)?;
         self.wait(sequence)?;
         let mut tail = self.shared.tail.lock();
@@ -365,10 +361,4 @@ fn spawn(name: &str, shared: &Arc<Shared>, body: fn(&Shared)) -> Result<JoinHand
         .name(name.into())
         .spawn(move || body(&alarm.0))
         .map_err(|error| Error::io("start a thread for", shared.options.disk.root(), error))
-}
-
-fn encode_header(header: &JournalHeader, path: &std::path::Path) -> Result<Vec<u8>> {
-    header
-        .encode()
-        .map_err(|malformed| Error::corrupted(path, 0, malformed))
 }

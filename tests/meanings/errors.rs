@@ -330,15 +330,23 @@ fn the_source_of_an_error_is_kept() {
             operation: Operation::Create,
             path_contains: "journal".into(),
             after: 0,
-            times: 1,
+            times: 10,
             kind,
             effect: FaultEffect::Refuse,
         });
+        // It would do for a full disk.
+        disk.remove_file("RESERVE").unwrap();
         let error = quiet().open_on(Arc::new(disk.clone())).unwrap_err();
         assert!(format!("{error:?}").starts_with(variant), "{error:?}");
         let source = error.source().expect("what the system said");
         let source = source.downcast_ref::<io::Error>().expect("as it said it");
         assert_eq!(source.kind(), kind, "{variant}");
+        disk.clear_faults();
+        quiet()
+            .open_on(Arc::new(disk.clone()))
+            .unwrap()
+            .close()
+            .unwrap();
     }
 }
 
