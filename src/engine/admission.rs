@@ -12,7 +12,7 @@ use crate::journal::{Purpose, Reservation};
 pub(crate) const SMALL_FRAME: u64 = 1024;
 /// The same for a closure. One that writes more may wait for an allocation
 /// while it holds its session's writer lock, which no reader needs.
-const CLOSURE_FRAME: u64 = 64 << 10;
+pub(crate) const CLOSURE_FRAME: u64 = 64 << 10;
 
 /// A session's writer lock, and space for what is written under it.
 pub(crate) type Admitted<'c> = (MutexGuard<'c, ()>, Reservation);
@@ -24,7 +24,11 @@ impl Engine {
     /// put it is let in to remove: a commit of anything else is `StorageFull`.
     pub(crate) fn admit<'c>(&self, cell: &'c Cell, bytes: u64) -> Result<Admitted<'c>> {
         match self.admit_put(cell, bytes) {
-            Err(Error::StorageFull { .. }) => self.admit_removal(cell),
+            Err(full @ Error::StorageFull { .. }) => {
+                let (writer, mut reservation) = self.admit_removal(cell)?;
+                reservation.refuse_puts(full);
+                Ok((writer, reservation))
+            }
             admitted => admitted,
         }
     }
@@ -40,6 +44,7 @@ impl Engine {
                 self.journal.check()
             })?;
         }
+        self.admit_space(bytes)?;
         let bytes = bytes.saturating_add(SMALL_FRAME);
         self.enter(cell, bytes, Purpose::Put)
     }
@@ -49,6 +54,7 @@ impl Engine {
     pub(super) fn admit_cycle<'c>(&self, cell: &'c Cell) -> Result<Admitted<'c>> {
         self.check()?;
         self.wake_when_wanted();
+        self.admit_space(0)?;
         self.enter(cell, SMALL_FRAME, Purpose::Put)
     }
 

@@ -64,16 +64,16 @@ impl Chores {
     /// `None` when nothing is.
     fn step(&mut self, engine: &Engine, position: u64) -> Result<Option<Duration>> {
         let upkeep = engine.options.upkeep;
-        // What finds no room waits.
-        if engine.check_room().is_err() {
-            return Ok(None);
-        }
-        if upkeep.purges && self.purge(engine)? || upkeep.sweeps && engine.sweep_slice() {
+        // What gives no space back waits for some.
+        let has_room = engine.ballast.has_room();
+        if has_room && upkeep.purges && self.purge(engine)?
+            || upkeep.sweeps && engine.sweep_slice()
+        {
             return Ok(Some(Duration::ZERO));
         }
         let start = Instant::now();
-        let more = upkeep.compacts && engine.compact_step(Worth::BY_ITSELF)?.more
-            || upkeep.renews_index && self.renew(engine)?;
+        let more = upkeep.compacts && Self::compact(engine)?
+            || has_room && upkeep.renews_index && self.renew(engine)?;
         let is_busy = std::mem::replace(&mut self.seen, position) != position;
         let pause = if is_busy {
             upkeep.pause(start.elapsed())
@@ -91,15 +91,23 @@ impl Chores {
             self.purge(engine)?;
         }
         for _ in 0..STEPS_TO_KEEP_UP {
-            if !upkeep.compacts || !engine.is_bloated() || engine.check_room().is_err() {
+            if !upkeep.compacts || !engine.is_bloated() {
                 return Ok(());
             }
             let has_swept = upkeep.sweeps && engine.sweep_slice();
-            if !engine.compact_step(Worth::BY_ITSELF)?.more && !has_swept {
+            if !Self::compact(engine)? && !has_swept {
                 return Ok(());
             }
         }
         Ok(())
+    }
+
+    /// On a full disk, too: it needs little space, and gives much back.
+    fn compact(engine: &Engine) -> Result<bool> {
+        match engine.compact_step(Worth::BY_ITSELF) {
+            Err(Error::StorageFull { .. }) => Ok(false),
+            compacted => Ok(compacted?.more),
+        }
     }
 
     fn purge(&mut self, engine: &Engine) -> Result<bool> {
@@ -199,6 +207,7 @@ fn run(signal: &Signal, engine: &Weak<Engine>) {
         let Some(engine) = engine.upgrade() else {
             return;
         };
+        engine.regain();
         let position = engine.journal.live_bytes();
         if position != seen {
             seen = position;

@@ -119,6 +119,8 @@ pub(crate) struct State {
     /// The epoch of the last change; 0 for none. The cell is in that
     /// epoch's list of changed sessions.
     pub(crate) changed_in: u64,
+    /// What the checkpoint of that change has to write, as it is counted.
+    pub(crate) owed: u64,
     /// What the checkpoint under way is writing.
     pub(crate) frozen: Option<Arc<Frozen>>,
     /// What the last checkpoint wrote.
@@ -209,6 +211,7 @@ impl State {
             return;
         }
         self.changed_in = 0;
+        self.owed = 0;
         self.frozen = Some(Arc::new(Frozen {
             digest: self.digest,
             life: self.life,
@@ -256,6 +259,7 @@ impl Cell {
                 record: SessionRecord::default(),
                 active: Delta::default(),
                 changed_in: 0,
+                owed: 0,
                 frozen: None,
                 base: None,
                 hidden: Vec::new(),

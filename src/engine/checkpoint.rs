@@ -124,13 +124,19 @@ impl Engine {
     /// The same, by who holds the lock.
     pub(super) fn checkpoint_under(&self, checkpointer: &mut Checkpointer) -> Result<()> {
         self.journal.check()?;
-        let outcome = self.checkpoint_locked(checkpointer);
+        let mut outcome = self.checkpoint_locked(checkpointer);
+        if matches!(outcome, Err(Error::StorageFull { .. })) && self.ballast.release() {
+            outcome = self.checkpoint_locked(checkpointer);
+        }
         let is_full = matches!(outcome, Err(Error::StorageFull { .. }));
         self.memtable.set_stuck(is_full);
         if let Err(error) = &outcome
             && !is_full
         {
             self.journal.poison(error);
+        }
+        if outcome.is_ok() {
+            self.regain();
         }
         outcome
     }

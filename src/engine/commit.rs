@@ -8,6 +8,7 @@ use std::sync::Arc;
 use parking_lot::MutexGuard;
 
 use super::Engine;
+use super::admission::CLOSURE_FRAME;
 use super::cell::{Cell, Life, State};
 use super::draft::Draft;
 use super::memtable::CELL_BYTES;
@@ -45,6 +46,9 @@ impl Engine {
         }
         if !after.only_removes(&draft) {
             reservation.check_put()?;
+            if draft.size > CLOSURE_FRAME {
+                self.admit_space(draft.size)?;
+            }
         }
         if !after.is_born {
             return self.write(draft, after, turn, reservation).map(Some);
@@ -239,6 +243,7 @@ impl Engine {
         let before = state.active.bytes();
         state.active.absorb(draft.overlay);
         self.memtable.change(before, state.active.bytes());
+        self.note_owed(state);
     }
 
     /// The session leaves the owner that it had, under its ID then, and joins

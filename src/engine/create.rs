@@ -106,6 +106,7 @@ impl Engine {
         self.note_change(&mut state, cell, *epoch, sequence);
         state.life = Life::Live;
         state.record = record.clone();
+        self.note_owed(&mut state);
         Ok(Attempt::Created(sequence))
     }
 

@@ -193,6 +193,11 @@ impl Delta {
         !self.prefixes.is_empty()
     }
 
+    /// How many keys and prefixes it says something about.
+    pub(crate) fn changes_count(&self) -> usize {
+        self.entries.len().saturating_add(self.prefixes.len())
+    }
+
     /// Whether any key was put.
     pub(crate) fn has_puts(&self) -> bool {
         self.entries.values().any(|slot| slot.held.is_some())

@@ -6,7 +6,7 @@
 //! delay grows with the square of what is used, so that nobody meets a wall.
 //! Admission happens before the first lock (4).
 
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use parking_lot::{Condvar, Mutex};
@@ -28,6 +28,9 @@ pub(crate) struct Memtable {
     limit: usize,
     active: AtomicUsize,
     frozen: AtomicUsize,
+    /// What the checkpoints of either write on disk.
+    owed: AtomicU64,
+    owed_of_frozen: AtomicU64,
     is_stuck: AtomicBool,
     lock: Mutex<()>,
     released: Condvar,
@@ -40,6 +43,8 @@ impl Memtable {
             limit: limit.max(64 << 10),
             active: AtomicUsize::new(0),
             frozen: AtomicUsize::new(0),
+            owed: AtomicU64::new(0),
+            owed_of_frozen: AtomicU64::new(0),
             is_stuck: AtomicBool::new(false),
             lock: Mutex::new(()),
             released: Condvar::new(),
@@ -125,10 +130,28 @@ impl Memtable {
         subtract(&self.active, before.saturating_sub(after));
     }
 
+    /// A session's share of what is to be written has changed.
+    pub(crate) fn owe(&self, before: u64, now: u64) {
+        self.owed.fetch_add(now, Ordering::Relaxed);
+        let _ = self
+            .owed
+            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, |owed| {
+                Some(owed.saturating_sub(before))
+            });
+    }
+
+    /// What the pending checkpoints write on disk, about.
+    pub(crate) fn owed(&self) -> u64 {
+        let frozen = self.owed_of_frozen.load(Ordering::Relaxed);
+        self.owed.load(Ordering::Relaxed).saturating_add(frozen)
+    }
+
     /// What is active becomes frozen.
     pub(crate) fn freeze(&self) {
         let bytes = self.active.swap(0, Ordering::Relaxed);
         self.frozen.fetch_add(bytes, Ordering::Relaxed);
+        let owed = self.owed.swap(0, Ordering::Relaxed);
+        self.owed_of_frozen.fetch_add(owed, Ordering::Relaxed);
     }
 
     /// Frozen bytes were published.
@@ -140,6 +163,7 @@ impl Memtable {
     /// All that was frozen is published.
     pub(crate) fn release_all(&self) {
         self.frozen.store(0, Ordering::Relaxed);
+        self.owed_of_frozen.store(0, Ordering::Relaxed);
         self.released.notify_all();
     }
 }

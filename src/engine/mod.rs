@@ -8,6 +8,7 @@
 
 mod admission;
 mod background;
+mod ballast;
 mod cache;
 mod cell;
 mod checkpoint;
@@ -41,6 +42,7 @@ mod removal;
 mod renewal;
 mod replay;
 mod retirement;
+mod space;
 mod stored;
 mod sweep;
 mod upkeep;
@@ -92,6 +94,8 @@ pub(crate) struct Engine {
     owners: owners::Owners,
     cache: cache::PageCache,
     memtable: memtable::Memtable,
+    ballast: ballast::Ballast,
+    allowance: space::Allowance,
     /// Shared by append and apply, exclusive to the freeze; holds the epoch.
     freeze: RwLock<u64>,
     dirty: Mutex<checkpoint::Dirty>,

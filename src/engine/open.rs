@@ -12,6 +12,7 @@ use std::sync::atomic::AtomicU64;
 use parking_lot::{Mutex, RwLock};
 
 use super::background::Background;
+use super::ballast::Ballast;
 use super::cache::PageCache;
 use super::checkpoint::Checkpointer;
 use super::compaction::Compactor;
@@ -23,6 +24,7 @@ use super::memtable::Memtable;
 use super::progress::Progress;
 use super::rebuild::Circumstances;
 use super::replay::{FIRST_EPOCH, Replay, Replayed};
+use super::space::Allowance;
 use super::{Engine, Options};
 use crate::disk::{Disk, DiskLock};
 use crate::error::{Error, Result};
@@ -65,6 +67,9 @@ impl Engine {
             segments: Arc::new(segments),
             footer,
         };
+        // Before sled is touched.
+        let ballast = Ballast::find(Arc::clone(&opening.disk));
+        ballast.make_room();
         let clean = take_mark(&*opening.disk, &current, opening.footer())?;
         tracing::debug!(clean, "opening");
         let (opened, recovered, replayed) = opening.load(&current.index, clean)?;
@@ -74,7 +79,7 @@ impl Engine {
         if let Err(error) = crate::index::remove_others(&directory) {
             tracing::warn!(%error, "an old index could not be removed");
         }
-        opening.assemble(opened, recovered, replayed)
+        opening.assemble(opened, recovered, replayed, ballast)
     }
 }
 
@@ -199,11 +204,13 @@ impl Opening {
         opened: Opened,
         recovered: Recovered,
         replayed: Replayed,
+        ballast: Ballast,
     ) -> Result<Arc<Engine>> {
         let journal = Journal::start(self.journal_options(), recovered)?;
         let path = self.disk.index_directory(&opened.name);
         let memtable = Memtable::new(self.options.memtable_bytes);
         memtable.grow(replayed.bytes);
+        memtable.owe(0, replayed.owed());
         let checkpointer = Checkpointer {
             batch: self.batch(),
             footer: self.footer,
@@ -224,6 +231,8 @@ impl Opening {
             registry: replayed.registry,
             owners: replayed.owners,
             memtable,
+            ballast,
+            allowance: Allowance::default(),
             freeze: RwLock::new(FIRST_EPOCH),
             dirty: Mutex::new(replayed.dirty),
             checkpointer: Mutex::new(checkpointer),
@@ -236,6 +245,7 @@ impl Opening {
             lock: Mutex::new(Some(self.lock)),
             disk: self.disk,
         });
+        engine.regain();
         if with_threads {
             engine.background.start(&engine)?;
         }

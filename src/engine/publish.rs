@@ -15,10 +15,6 @@ use crate::format::record::SessionRow;
 use crate::index::Index;
 use crate::session_id::SessionDigest;
 
-/// What sled may write for what it was given already, and some: after an
-/// error of a full disk it is of no use any more, not even for reading.
-const INDEX_ROOM: u64 = 16 << 20;
-
 /// Steps under one hold of a session's lock.
 const SLICE: usize = 64;
 
@@ -98,9 +94,9 @@ impl Engine {
         }
     }
 
-    /// Refuses what would let sled meet a full disk.
+    /// Refuses what would let sled meet a full disk, also without the ballast.
     pub(super) fn check_room(&self) -> crate::Result<()> {
-        if self.disk.free_bytes() >= INDEX_ROOM {
+        if self.ballast.make_room() {
             return Ok(());
         }
         Err(crate::Error::StorageFull {

@@ -153,6 +153,7 @@ impl Engine {
         }
         state.life = Life::Gone;
         self.discard_active(state);
+        self.note_owed(state);
         self.dirty.lock().retired.push((state.digest, until));
     }
 

@@ -42,6 +42,18 @@ pub(super) struct Replayed {
     pub(super) next_generation: Generation,
 }
 
+impl Replayed {
+    /// What the checkpoint of all that has to write; noted in the sessions.
+    pub(super) fn owed(&self) -> u64 {
+        let sessions = self.dirty.cells.iter().map(|cell| {
+            let mut state = cell.state.write();
+            state.owed = state.owed_bytes();
+            state.owed
+        });
+        sessions.sum()
+    }
+}
+
 impl<'r> Replay<'r> {
     pub(super) fn new(index: &'r Index, cells: usize, next_generation: Generation) -> Self {
         Self {

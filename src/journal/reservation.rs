@@ -7,7 +7,7 @@
 use std::sync::Arc;
 
 use super::allocator;
-use super::reserve::Purpose;
+use super::reserve::{Purpose, Reserve};
 use super::writer::{Journal, Shared};
 use crate::error::{Error, Result};
 
@@ -20,6 +20,8 @@ pub(crate) struct Reservation {
     shared: Arc<Shared>,
     pub(super) bytes: u64,
     pub(super) purpose: Purpose,
+    /// Why nothing may be put with it.
+    refusal: Option<Error>,
 }
 
 /// What a put gets where only removals have space.
@@ -45,11 +47,17 @@ impl Reservation {
         Ok(())
     }
 
+    /// Says why it is for removals only.
+    pub(crate) fn refuse_puts(&mut self, why: Error) {
+        self.purpose = Purpose::Removal;
+        self.refusal = Some(why);
+    }
+
     /// An error when only a removal may be written with it.
-    pub(crate) fn check_put(&self) -> Result<()> {
+    pub(crate) fn check_put(&mut self) -> Result<()> {
         match self.purpose {
             Purpose::Put => Ok(()),
-            Purpose::Removal => Err(only_removals()),
+            Purpose::Removal => Err(self.refusal.take().unwrap_or_else(only_removals)),
         }
     }
 }
@@ -129,7 +137,17 @@ impl Journal {
             shared: Arc::clone(&self.shared),
             bytes,
             purpose,
+            refusal: None,
         })
+    }
+
+    /// Has the reserve made again where it is used, in the background.
+    pub(crate) fn restore_reserve(&self) {
+        let mut tail = self.shared.tail.lock();
+        if tail.reserve == Reserve::Missing {
+            tail.reserve = Reserve::Wanted;
+            self.shared.allocate.notify_one();
+        }
     }
 
     /// Reserves space where nobody has to be waited for.
@@ -139,6 +157,7 @@ impl Journal {
             shared: Arc::clone(&self.shared),
             bytes,
             purpose,
+            refusal: None,
         })
     }
 }

@@ -131,17 +131,30 @@ pub(super) fn put_on(shared: &Shared) -> Result<()> {
     Ok(())
 }
 
+/// Removes files that are kept for another use, where that gives space enough.
+fn remove_spares(shared: &Shared) -> Result<bool> {
+    let options = &shared.options;
+    let mut free = options.disk.free_bytes();
+    let spares = shared.tail.lock().spares.clone();
+    for number in &spares {
+        let length = length_of(&*options.open(*number)?, &options.path(*number))?;
+        free = free.saturating_add(length);
+    }
+    if free < options.reserve_bytes() {
+        return Ok(false);
+    }
+    let spares = std::mem::take(&mut shared.tail.lock().spares);
+    for spare in &spares {
+        options.remove(*spare)?;
+    }
+    options.sync_directory()?;
+    Ok(!spares.is_empty())
+}
+
 /// Makes a reserve again. What was used of the last one is ordinary space then.
 pub(super) fn restore(shared: &Shared) -> Result<()> {
     let made = match shared.options.make_reserve() {
-        Err(Error::StorageFull { .. }) => {
-            // Files that are kept for another use take space, too.
-            let spares = std::mem::take(&mut shared.tail.lock().spares);
-            for spare in &spares {
-                shared.options.remove(*spare)?;
-            }
-            shared.options.make_reserve()
-        }
+        Err(Error::StorageFull { .. }) if remove_spares(shared)? => shared.options.make_reserve(),
         made => made,
     };
     made?;

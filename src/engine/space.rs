@@ -1,0 +1,105 @@
+//! Space on disk for what is put.
+//!
+//! A put is let in only while what the pending checkpoints will write fits
+//! behind it, so that they come to their end whatever is let in: of each
+//! changed session its changes, and the pages that they fall into, which are
+//! written again as a whole. It is an estimate, on the safe side but for pages
+//! that are much larger than the others of their session.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use super::Engine;
+use super::ballast::INDEX_ROOM;
+use super::cell::State;
+use crate::error::{Error, Result};
+
+/// Bytes that are let in between two looks at the disk, at most.
+const LOOK_EVERY: u64 = 1 << 20;
+
+/// A page of usual size that has grown, with its frame and its rows.
+const PAGE_BYTES: u64 = 8 << 10;
+
+/// What a changed session has written besides its keys and its owner: record,
+/// frames, its entry in the footer, what is said of its old ID.
+const SESSION_BYTES: u64 = 512;
+
+/// The same of one that is gone.
+const GONE_BYTES: u64 = 192;
+
+/// What may be let in before the next look.
+#[derive(Debug, Default)]
+pub(super) struct Allowance(AtomicU64);
+
+impl Allowance {
+    fn spend(&self, bytes: u64) -> bool {
+        let spent = self
+            .0
+            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, |left| {
+                left.checked_sub(bytes)
+            });
+        spent.is_ok()
+    }
+
+    fn set(&self, bytes: u64) {
+        self.0.store(bytes, Ordering::Relaxed);
+    }
+}
+
+impl State {
+    /// What the next checkpoint writes of this session, about.
+    pub(super) fn owed_bytes(&self) -> u64 {
+        if !self.exists() {
+            return GONE_BYTES;
+        }
+        let changes = self.active.bytes() as u64;
+        let base = self.live_base();
+        let below = base.map_or(0, |base| base.bytes);
+        let frozen = self.frozen_delta().map_or(0, |delta| delta.bytes() as u64);
+        let below = below.saturating_add(frozen);
+        let pages = base.map_or(1, |base| u64::from(base.table.pages).saturating_add(1));
+        let page = PAGE_BYTES.max(below / pages * 2);
+        let touched = (self.active.changes_count() as u64).saturating_add(1);
+        let again = if self.active.has_prefixes() {
+            below
+        } else {
+            below.min(touched.saturating_mul(page))
+        };
+        let owner = self.record.owner.as_deref().map_or(0, str::len) as u64;
+        let own = SESSION_BYTES.saturating_add(owner.saturating_mul(2));
+        own.saturating_add(changes).saturating_add(again)
+    }
+}
+
+impl Engine {
+    /// Notes what a session that has just changed makes the next checkpoint
+    /// write.
+    pub(super) fn note_owed(&self, state: &mut State) {
+        let owed = state.owed_bytes();
+        let before = std::mem::replace(&mut state.owed, owed);
+        self.memtable.owe(before, owed);
+    }
+
+    /// Refuses a put of `bytes` that the disk has no space for.
+    pub(super) fn admit_space(&self, bytes: u64) -> Result<()> {
+        let bytes = bytes.saturating_add(PAGE_BYTES);
+        if self.allowance.spend(bytes) {
+            return Ok(());
+        }
+        let owed = self.memtable.owed().saturating_add(bytes);
+        let free = self.disk.free_bytes().saturating_sub(INDEX_ROOM);
+        let Some(left) = free.checked_sub(owed) else {
+            return Err(Error::StorageFull {
+                doing: "write anything but removals",
+                source: None,
+            });
+        };
+        self.allowance.set(LOOK_EVERY.min(left / 4));
+        Ok(())
+    }
+
+    /// Takes again what a full disk has made give away, where there is space.
+    pub(super) fn regain(&self) {
+        self.journal.restore_reserve();
+        self.ballast.take(self.memtable.owed());
+    }
+}
