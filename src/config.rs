@@ -48,6 +48,8 @@ impl Builder {
                     absolute: None,
                 },
                 sessions_per_owner: None,
+                max_disk_bytes: None,
+                max_session_bytes: None,
                 retire_for: None,
                 idle_checkpoint_after: Duration::from_secs(2),
                 background: true,
@@ -153,6 +155,56 @@ impl Builder {
     /// ```
     pub fn sessions_per_owner(mut self, cap: Option<usize>) -> Self {
         self.options.sessions_per_owner = cap;
+        self
+    }
+
+    /// How large the directory may become; `None`, the default: as large as the
+    /// disk. Beyond it a write that puts something is
+    /// [`StorageFull`](crate::Error::StorageFull), as on a full disk; what only
+    /// removes goes on, and checkpoints do.
+    ///
+    /// It is counted what the files take on disk, with the 48 MiB that are kept
+    /// for a full disk (less on a small one), and what the next checkpoint will
+    /// write, which is estimated. The directory is looked at when a megabyte or
+    /// less has been let in, so it may become larger by that, and by what the
+    /// index grows. Anything below 100 MiB leaves little for sessions.
+    ///
+    /// ```
+    /// # use sessiondb::{Database, Error};
+    /// let db = Database::builder().max_disk_bytes(Some(1 << 20)).temporary()?;
+    /// let mut session = db.create_session();
+    /// let refused = session.set("user", "ada");
+    /// assert!(matches!(refused, Err(Error::StorageFull { .. })));
+    /// session.flush()?;
+    /// # Ok::<(), sessiondb::Error>(())
+    /// ```
+    pub fn max_disk_bytes(mut self, limit: Option<u64>) -> Self {
+        self.options.max_disk_bytes = limit;
+        self
+    }
+
+    /// How many bytes the keys and values of a session may have, as
+    /// [`SessionInfo`](crate::SessionInfo) counts them; `None`, the default:
+    /// any number. A transaction that puts something and leaves its session
+    /// larger is [`TooLarge`](crate::Error::TooLarge), and changes nothing; one
+    /// that only removes never is, nor is what is there already.
+    ///
+    /// It is exact. As long as the bytes that were written since the last
+    /// checkpoint would fit even if they replaced nothing, a write costs nothing
+    /// more; close to the limit it costs a look at all that the session holds.
+    ///
+    /// ```
+    /// # use sessiondb::{Database, Error};
+    /// let db = Database::builder().max_session_bytes(Some(1000)).temporary()?;
+    /// let session = db.create_session();
+    /// session.set("note", &"x".repeat(900))?;
+    /// let refused = session.set("another", &"x".repeat(900));
+    /// assert!(matches!(refused, Err(Error::TooLarge { limit: 1000, .. })));
+    /// session.set("note", &"y".repeat(900))?;
+    /// # Ok::<(), sessiondb::Error>(())
+    /// ```
+    pub fn max_session_bytes(mut self, limit: Option<u64>) -> Self {
+        self.options.max_session_bytes = limit;
         self
     }
 

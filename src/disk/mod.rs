@@ -57,6 +57,12 @@ pub trait Disk: Debug + Send + Sync + 'static {
     /// Bytes free for new files; `u64::MAX` where it cannot be told.
     fn free_bytes(&self) -> u64;
 
+    /// Bytes that all files under the root take, the index with them; 0 where
+    /// it cannot be told. Costs a walk over their names.
+    fn used_bytes(&self) -> u64 {
+        0
+    }
+
     /// Where the index, which speaks to the operating system itself, keeps
     /// its directory of this name.
     fn index_directory(&self, name: &str) -> PathBuf;

@@ -7,7 +7,7 @@
 
 use std::fs::{self, DirBuilder, File, OpenOptions, TryLockError};
 use std::io;
-use std::os::unix::fs::{DirBuilderExt, FileExt, OpenOptionsExt};
+use std::os::unix::fs::{DirBuilderExt, FileExt, MetadataExt, OpenOptionsExt};
 use std::path::{Component, Path, PathBuf};
 use std::sync::Arc;
 
@@ -182,9 +182,28 @@ impl Disk for RealDisk {
         })
     }
 
+    fn used_bytes(&self) -> u64 {
+        taken_under(&self.root)
+    }
+
     fn index_directory(&self, name: &str) -> PathBuf {
         self.root.join(name)
     }
+}
+
+/// What the files of a directory take, and of those below it. One that goes
+/// away meanwhile takes nothing.
+pub(super) fn taken_under(directory: &Path) -> u64 {
+    let Ok(entries) = fs::read_dir(directory) else {
+        return 0;
+    };
+    let taken = entries.flatten().map(|entry| match entry.metadata() {
+        Ok(metadata) if metadata.is_dir() => taken_under(&entry.path()),
+        // In the blocks of 512 bytes that the system counts in everywhere.
+        Ok(metadata) => metadata.blocks().saturating_mul(512),
+        Err(_) => 0,
+    });
+    taken.sum()
 }
 
 /// Closing the file releases the lock of the operating system.
@@ -276,6 +295,9 @@ mod tests {
         assert_eq!(disk.list(Path::new("")).unwrap(), ["lock"]);
         assert_eq!(disk.list(Path::new("journal")).unwrap(), ["1"]);
         assert!(disk.free_bytes() > 0);
+        let file = disk.open(Path::new("journal/1")).unwrap();
+        file.allocate(100_000).unwrap();
+        assert!((100_000..200_000).contains(&disk.used_bytes()));
     }
 
     #[test]
@@ -309,7 +331,6 @@ mod tests {
 
     #[test]
     fn allocated_space_is_taken_and_reads_as_zeros() {
-        use std::os::unix::fs::MetadataExt;
         let directory = tempfile::tempdir().unwrap();
         let file = RealFile {
             file: tempfile::tempfile_in(directory.path()).unwrap(),

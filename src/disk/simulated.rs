@@ -13,7 +13,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use self::state::{Shared, SimulatedFile, SimulatedLock, State};
-use super::real::relative;
+use super::real::{relative, taken_under};
 use super::{Disk, DiskFile, DiskLock};
 
 mod contents;
@@ -132,9 +132,9 @@ impl SimulatedDisk {
         self.shared.state().capacity = capacity;
     }
 
-    /// How many bytes all files have together.
+    /// How many bytes all files have together, without the index.
     #[must_use]
-    pub fn used_bytes(&self) -> u64 {
+    pub fn file_bytes(&self) -> u64 {
         self.shared.state().used()
     }
 
@@ -284,6 +284,11 @@ impl Disk for SimulatedDisk {
 
     fn free_bytes(&self) -> u64 {
         self.shared.state().room()
+    }
+
+    fn used_bytes(&self) -> u64 {
+        let index = taken_under(self.shared.index.path());
+        self.shared.state().used().saturating_add(index)
     }
 
     fn index_directory(&self, name: &str) -> PathBuf {

@@ -49,6 +49,7 @@ impl Engine {
             if draft.size > CLOSURE_FRAME {
                 self.admit_space(draft.size)?;
             }
+            self.check_session_bytes(&draft)?;
         }
         if !after.is_born {
             return self.write(draft, after, turn, reservation).map(Some);

@@ -204,6 +204,36 @@ impl<'e> Draft<'e> {
         })
     }
 
+    /// What the session's keys and values take with it, if nothing that is
+    /// removed or replaced were gone.
+    pub(super) fn bytes_at_most(&self) -> u64 {
+        let own = self.overlay.bytes() as u64;
+        if self.cleared {
+            return own;
+        }
+        let state = self.cell.state.read();
+        let base = state.live_base().map_or(0, |base| base.bytes);
+        let frozen = state.frozen_delta().map_or(0, Delta::bytes) as u64;
+        let pending = frozen.saturating_add(state.active.bytes() as u64);
+        base.saturating_add(pending).saturating_add(own)
+    }
+
+    /// What they take, by a look at all of them.
+    pub(super) fn bytes(&self) -> Result<u64> {
+        let mut bytes = 0_u64;
+        let mut next = Some(String::new());
+        while let Some(from) = next {
+            let chunk = self.entries(&from)?;
+            let sizes = chunk.entries.iter().map(|(key, held)| {
+                let value = held.value.len();
+                key.len().saturating_add(value) as u64
+            });
+            bytes = bytes.saturating_add(sizes.sum());
+            next = chunk.next;
+        }
+        Ok(bytes)
+    }
+
     /// Whether it changes no key.
     pub(super) fn keeps_keys(&self) -> bool {
         self.overlay.is_empty() && !self.cleared

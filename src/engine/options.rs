@@ -55,6 +55,10 @@ pub(crate) struct Options {
     pub(crate) timeouts: Timeouts,
     /// How many sessions an owner may have.
     pub(crate) sessions_per_owner: Option<usize>,
+    /// How large the directory may become by what is put.
+    pub(crate) max_disk_bytes: Option<u64>,
+    /// How large a session may become.
+    pub(crate) max_session_bytes: Option<u64>,
     /// How long a dead ID is remembered; `None`: as long as a session may
     /// live without being seen.
     pub(crate) retire_for: Option<Duration>,

@@ -11,6 +11,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use super::Engine;
 use super::ballast::INDEX_ROOM;
 use super::cell::State;
+use super::draft::Draft;
 use crate::error::{Error, Result};
 
 /// Bytes that are let in between two looks at the disk, at most.
@@ -86,15 +87,40 @@ impl Engine {
             return Ok(());
         }
         let owed = self.memtable.owed().saturating_add(bytes);
-        let free = self.disk.free_bytes().saturating_sub(INDEX_ROOM);
-        let Some(left) = free.checked_sub(owed) else {
-            return Err(Error::StorageFull {
-                doing: "write anything but removals",
-                source: None,
-            });
+        let full = |doing| Error::StorageFull {
+            doing,
+            source: None,
         };
-        self.allowance.set(LOOK_EVERY.min(left / 4));
+        let free = self.disk.free_bytes().saturating_sub(INDEX_ROOM);
+        let left = free.checked_sub(owed);
+        let left = left.ok_or_else(|| full("write anything but removals"))?;
+        let allowed = self.options.max_disk_bytes.map_or(Some(left), |limit| {
+            limit.checked_sub(self.disk.used_bytes().saturating_add(owed))
+        });
+        let allowed = allowed.ok_or_else(|| full("grow within `max_disk_bytes`"))?;
+        self.allowance.set(LOOK_EVERY.min(left.min(allowed) / 4));
         Ok(())
+    }
+
+    /// Refuses a draft that puts something into a session that is too large
+    /// with it. The caller holds the session's writer lock.
+    pub(super) fn check_session_bytes(&self, draft: &Draft<'_>) -> Result<()> {
+        let Some(limit) = self.options.max_session_bytes else {
+            return Ok(());
+        };
+        if !draft.overlay.has_puts() {
+            return Ok(());
+        }
+        let size = draft.bytes_at_most();
+        let size = if size > limit { draft.bytes()? } else { size };
+        if size <= limit {
+            return Ok(());
+        }
+        Err(Error::TooLarge {
+            what: "a session",
+            size,
+            limit,
+        })
     }
 
     /// Takes again what a full disk has made give away, where there is space.

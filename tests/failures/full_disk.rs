@@ -15,7 +15,7 @@ fn journal_files(disk: &SimulatedDisk) -> Vec<String> {
 
 /// Lets no file grow any more.
 fn fill_up(disk: &SimulatedDisk) {
-    disk.set_capacity(Some(disk.used_bytes()));
+    disk.set_capacity(Some(disk.file_bytes()));
 }
 
 /// Writes until there is no space; the number of the last key that fit.
@@ -56,7 +56,7 @@ fn full_journal(seed: u64) -> (SimulatedDisk, Database, Session, u32) {
 fn a_journal_file_that_cannot_be_allocated_leaves_no_trace() {
     without_hanging(|| {
         let (disk, database, session, keys) = full_journal(1);
-        let (files, bytes) = (journal_files(&disk), disk.used_bytes());
+        let (files, bytes) = (journal_files(&disk), disk.file_bytes());
         for _ in 0..10 {
             let refused = session.set("one more", &"v".repeat(3000));
             assert!(
@@ -65,7 +65,7 @@ fn a_journal_file_that_cannot_be_allocated_leaves_no_trace() {
             );
         }
         assert!(journal_files(&disk).len() <= files.len().max(3));
-        assert_eq!(disk.used_bytes(), bytes);
+        assert_eq!(disk.file_bytes(), bytes);
         assert_holds(&session, keys);
         drop(database);
     });
@@ -118,12 +118,12 @@ fn a_checkpoint_without_space_leaves_everything_readable_and_is_repeated() {
                 .unwrap();
         }
         crate::support::wait_for("the second journal file", || {
-            journal_files(&disk).len() == 2 && disk.used_bytes() > 128 << 10
+            journal_files(&disk).len() == 2 && disk.file_bytes() > 128 << 10
         });
         // It would let the checkpoint come to its end.
         disk.remove_file("BALLAST").unwrap();
         for spare in [0, 10_000, 20_000] {
-            disk.set_capacity(Some(disk.used_bytes() + spare));
+            disk.set_capacity(Some(disk.file_bytes() + spare));
             let refused = database.checkpoint();
             assert!(
                 matches!(&refused, Err(Error::StorageFull { .. })),

@@ -5,6 +5,7 @@
 mod background_trouble;
 mod every_operation;
 mod full_disk;
+mod limits;
 mod openings;
 mod poisoning;
 mod recorder;

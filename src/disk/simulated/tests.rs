@@ -323,7 +323,7 @@ fn allocated_space_is_taken_at_once_and_for_good() {
     let file = created(&disk, "a");
     file.write_all_at(b"kept", 0).unwrap();
     file.allocate(900).unwrap();
-    assert_eq!((disk.used_bytes(), disk.free_bytes()), (900, 100));
+    assert_eq!((disk.file_bytes(), disk.free_bytes()), (900, 100));
     let error = file.allocate(1001).unwrap_err();
     assert_eq!(error.kind(), io::ErrorKind::StorageFull);
     // It can be written, and other files cannot have it.
@@ -339,7 +339,7 @@ fn allocated_space_is_taken_at_once_and_for_good() {
     assert_eq!(between, [0; 892]);
     file.read_exact_at(&mut [0; 2], 899).unwrap_err();
     file.set_length(500).unwrap();
-    assert_eq!(disk.used_bytes(), 600);
+    assert_eq!(disk.file_bytes(), 600);
     // Only what was synced is kept by a crash.
     file.sync_all().unwrap();
     file.allocate(800).unwrap();

@@ -169,7 +169,7 @@ fn with_little_room_left_the_index_is_not_written_to() {
     let session = db.create_session();
     session.set("a", &1).unwrap();
     disk.remove_file("BALLAST").unwrap();
-    disk.set_capacity(Some(disk.used_bytes() + (1 << 20)));
+    disk.set_capacity(Some(disk.file_bytes() + (1 << 20)));
     let refused = db.checkpoint();
     assert!(matches!(refused, Err(Error::StorageFull { .. })));
     assert_eq!(db.stats().batches, 0);

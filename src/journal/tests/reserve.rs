@@ -41,7 +41,7 @@ fn fill(journal: &Journal, bytes: usize, purpose: Purpose) -> u64 {
 fn full(disk: &SimulatedDisk, segment_bytes: u64) -> (Arc<Journal>, u64) {
     let journal = start(&options(Arc::new(disk.clone()), segment_bytes));
     append(&journal, 20);
-    disk.set_capacity(Some(disk.used_bytes()));
+    disk.set_capacity(Some(disk.file_bytes()));
     let frames = fill(&journal, 1000, Purpose::Put);
     (journal, frames)
 }
@@ -106,13 +106,13 @@ fn nothing_is_put_before_there_is_a_reserve_again() {
         try_append(&journal, 60, Purpose::Removal).unwrap();
     }
     for spare in [0, 100, SEGMENT / 2 - 1] {
-        disk.set_capacity(Some(disk.used_bytes() + spare));
-        let before = disk.used_bytes();
+        disk.set_capacity(Some(disk.file_bytes() + spare));
+        let before = disk.file_bytes();
         assert!(is_full(&try_append(&journal, 20, Purpose::Put)), "{spare}");
-        assert_eq!(disk.used_bytes(), before, "{spare}");
+        assert_eq!(disk.file_bytes(), before, "{spare}");
         try_append(&journal, 60, Purpose::Removal).unwrap();
     }
-    disk.set_capacity(Some(disk.used_bytes() + SEGMENT / 2));
+    disk.set_capacity(Some(disk.file_bytes() + SEGMENT / 2));
     try_append(&journal, 20, Purpose::Put).unwrap();
     journal.close().unwrap();
 }
@@ -122,7 +122,7 @@ fn a_put_with_space_set_aside_does_not_go_into_the_reserve() {
     let disk = empty_disk();
     let journal = start(&options(Arc::new(disk.clone()), SEGMENT));
     append(&journal, 20);
-    disk.set_capacity(Some(disk.used_bytes()));
+    disk.set_capacity(Some(disk.file_bytes()));
     let large = payload(30_000);
     let needed = frame_bytes(large.len()) as u64;
     let mut early = journal.reserve(needed, Purpose::Put).unwrap();
@@ -147,7 +147,7 @@ fn a_journal_starts_on_a_full_disk_again_and_again() {
     drop(journal);
     // Each time others take what is less than a block.
     for round in 0..6 {
-        disk.set_capacity(Some(disk.used_bytes()));
+        disk.set_capacity(Some(disk.file_bytes()));
         assert_eq!(frames(&disk, SEGMENT), last, "round {round}");
         let options = options(Arc::new(disk.clone()), SEGMENT);
         let journal = start(&options);
