@@ -207,7 +207,7 @@ fn run(signal: &Signal, engine: &Weak<Engine>) {
         let Some(engine) = engine.upgrade() else {
             return;
         };
-        engine.regain();
+        engine.regain_unless_busy();
         let position = engine.journal.live_bytes();
         if position != seen {
             seen = position;

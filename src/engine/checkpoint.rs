@@ -135,9 +135,7 @@ impl Engine {
         {
             self.journal.poison(error);
         }
-        if outcome.is_ok() {
-            self.regain();
-        }
+        self.regain();
         outcome
     }
 

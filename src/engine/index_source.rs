@@ -221,6 +221,7 @@ impl Engine {
                 now: self.now(),
             },
         };
+        self.ballast.make_room();
         let opened = source.rebuild(&self.index.name(), trouble)?;
         checkpointer.index_hash = opened.hash;
         checkpointer.retired = opened.retired;

@@ -189,10 +189,13 @@ impl Engine {
         let written = self.checkpoint_under(&mut checkpointer);
         let closed = self.journal.close();
         let outcome = written.and(closed);
+        // sled writes when it goes, too.
+        self.ballast.make_room();
         if outcome.is_ok() {
             self.leave_mark(&checkpointer);
         }
         self.index.close();
+        self.ballast.take(0);
         outcome
     }
 }

@@ -9,7 +9,6 @@
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use super::Engine;
-use super::ballast::INDEX_ROOM;
 use super::cell::State;
 use super::draft::Draft;
 use crate::error::{Error, Result};
@@ -86,13 +85,14 @@ impl Engine {
         if self.allowance.spend(bytes) {
             return Ok(());
         }
+        // What is refused is refused to all, also to those that are smaller.
+        self.allowance.set(0);
         let owed = self.memtable.owed().saturating_add(bytes);
         let full = |doing| Error::StorageFull {
             doing,
             source: None,
         };
-        let free = self.disk.free_bytes().saturating_sub(INDEX_ROOM);
-        let left = free.checked_sub(owed);
+        let left = self.ballast.free_for_puts().checked_sub(owed);
         let left = left.ok_or_else(|| full("write anything but removals"))?;
         let allowed = self.options.max_disk_bytes.map_or(Some(left), |limit| {
             limit.checked_sub(self.disk.used_bytes().saturating_add(owed))
@@ -124,8 +124,16 @@ impl Engine {
     }
 
     /// Takes again what a full disk has made give away, where there is space.
+    /// The caller holds the checkpointer's lock.
     pub(super) fn regain(&self) {
         self.journal.restore_reserve();
         self.ballast.take(self.memtable.owed());
+    }
+
+    /// The same, where no batch is being written.
+    pub(super) fn regain_unless_busy(&self) {
+        if let Some(_checkpointer) = self.checkpointer.try_lock() {
+            self.regain();
+        }
     }
 }

@@ -1,6 +1,11 @@
 //! The failure policy: what a failed operation of the disk stops, what it
 //! leaves, and what works again.
-#![expect(clippy::unwrap_used, clippy::panic, reason = "tests")]
+#![expect(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "tests"
+)]
 
 mod background_trouble;
 mod every_operation;
@@ -8,6 +13,7 @@ mod full_disk;
 mod limits;
 mod openings;
 mod poisoning;
+mod real_disk;
 mod recorder;
 mod support;
 mod workload;

@@ -118,6 +118,14 @@ fn a_batch_that_was_abandoned_for_want_of_space_leaves_no_trace() {
     let db = open(&disk).unwrap();
     // It would let the checkpoint come to its end.
     disk.remove_file("BALLAST").unwrap();
+    disk.inject(Fault {
+        operation: Operation::Create,
+        path_contains: "BALLAST".into(),
+        after: 0,
+        times: u64::MAX,
+        kind: ErrorKind::StorageFull,
+        effect: FaultEffect::Refuse,
+    });
     let batches = db.stats().batches;
     let mut abandoned = 0;
     for after in 0.. {
