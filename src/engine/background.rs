@@ -66,8 +66,7 @@ impl Chores {
         let upkeep = engine.options.upkeep;
         // What gives no space back waits for some.
         let has_room = engine.ballast.has_room();
-        if has_room && upkeep.purges && self.purge(engine)?
-            || upkeep.sweeps && engine.sweep_slice()
+        if has_room && upkeep.purges && self.purge(engine)? || upkeep.sweeps && engine.sweep_slice()
         {
             return Ok(Some(Duration::ZERO));
         }
