@@ -136,21 +136,30 @@ impl<'b> Walk<'b> {
 }
 
 impl Segments {
-    /// What the footers of a file name, in order.
+    /// What the footers of a file name, in order. What a damaged footer named
+    /// is not known, so that one is an error here.
     pub(crate) fn contents(&self, number: SegmentNumber) -> Result<Contents> {
         let bytes = self.read_committed(number)?;
         let mut walk = Walk::new(self, number, &bytes, true);
-        let mut contents = Contents::default();
+        let mut footers = Vec::new();
+        let mut holes = Vec::new();
         while let Some(step) = walk.next_frame() {
-            if let Some((_, frame)) = step.frame
-                && frame.kind == Kind::Footer
-            {
-                let footer = frame.head::<Footer>().map_err(|malformed| {
-                    Error::corrupted(&self.path(number), step.offset as u64, malformed)
-                })?;
-                contents.entries.extend(footer.entries);
-                contents.retirements.extend(footer.retirements);
+            match step.frame {
+                Some((location, frame)) if frame.kind == Kind::Footer => {
+                    let footer = frame.head::<Footer>().map_err(|malformed| {
+                        Error::corrupted(&self.path(number), step.offset as u64, malformed)
+                    })?;
+                    footers.push((location, footer));
+                }
+                Some(_) => {}
+                None => holes.push((number, step.offset, step.end)),
             }
+        }
+        self.attribute(&footers, &holes)?;
+        let mut contents = Contents::default();
+        for (_, footer) in footers {
+            contents.entries.extend(footer.entries);
+            contents.retirements.extend(footer.retirements);
         }
         Ok(contents)
     }

@@ -300,3 +300,23 @@ fn a_crash_at_any_step_loses_nothing_and_leaves_nothing_behind() {
     }
     assert!(crashes > 20, "{crashes}");
 }
+
+/// What a footer names is not known without it.
+#[test]
+fn a_file_with_a_damaged_footer_stays() {
+    let scene = scene_with_garbage(13);
+    let footers = scene.db.engine().segments.scan(&mut |_, _| {}).unwrap();
+    let (location, _) = *footers
+        .iter()
+        .find(|(location, _)| location.segment == SegmentNumber(1))
+        .as_ref()
+        .unwrap();
+    spoil(&scene.disk, *location);
+    scene.db.compact().unwrap();
+    assert!(scene.files().contains(&"segments/000001.seg".to_owned()));
+    for (id, held) in &scene.held {
+        let session = scene.db.open_session(id).unwrap().expect("it lives");
+        assert_eq!(session.len().unwrap(), held.len());
+        assert!(session.get_bytes("key/000").unwrap().is_some());
+    }
+}
