@@ -13,8 +13,7 @@
 //! files up to the one that it was first written in: it goes when no other
 //! file up to that number counts (16).
 
-use std::collections::{BTreeMap, BTreeSet};
-
+use self::choice::{Choice, Known, Task, retirement_bytes};
 use super::Engine;
 use super::checkpoint::Checkpointer;
 use super::lookup::Setback;
@@ -22,80 +21,26 @@ use super::registry::Resident;
 use crate::error::{Error, Result};
 use crate::format::identity::{Batch, Location, SegmentNumber};
 use crate::format::record::{PageRow, SessionRow};
-use crate::format::segment_frame::{
-    FooterEntry, Identity, Kind, Retirement, SealedFile, frame_bytes,
-};
+use crate::format::segment_frame::{FooterEntry, Identity, Kind};
 use crate::index::{Index, LiveBytes};
-use crate::segments::{Contents, Standing};
+use crate::segments::Standing;
 use crate::session_id::SessionDigest;
+
+mod choice;
+
+pub(super) use choice::Worth;
 
 /// Bytes copied in one batch: for so long a checkpoint may have to wait.
 const STEP_BYTES: u64 = 1 << 20;
 
-/// What an ID that died takes up in a footer.
-const RETIREMENT_BYTES: u64 = 16;
 /// Garbage that is none of the writers' business.
 const BLOAT_BYTES: u64 = 16 << 20;
-
-/// What is worth the work.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Worth {
-    /// The part of a file that has to be garbage: one in so many bytes.
-    one_in: u64,
-    /// And so many bytes at least.
-    least: u64,
-}
-
-impl Worth {
-    /// What the background does by itself: at rest no more than a third above
-    /// what lives.
-    pub(super) const BY_ITSELF: Self = Self {
-        one_in: 4,
-        least: 64 << 10,
-    };
-    /// When somebody asks for it.
-    pub(super) const ASKED_FOR: Self = Self {
-        one_in: 16,
-        least: 4 << 10,
-    };
-
-    fn is_reached(self, garbage: u64, bytes: u64) -> bool {
-        garbage >= self.least && garbage.saturating_mul(self.one_in) >= bytes
-    }
-}
-
-/// Bytes of a file that no row leads to and that have to stay all the same.
-#[derive(Debug, Clone, Copy, Default)]
-struct Kept {
-    tombstones: u64,
-    retirements: u64,
-}
-
-impl Kept {
-    fn bytes(self) -> u64 {
-        self.tombstones.saturating_add(self.retirements)
-    }
-}
-
-/// A file on its way out.
-#[derive(Debug)]
-struct Task {
-    number: SegmentNumber,
-    /// What is still to be looked at, the last first.
-    left: Vec<FooterEntry>,
-    /// Of so many frames.
-    total: usize,
-    /// The IDs that died and are still remembered; copied first.
-    retirements: Vec<Retirement>,
-}
 
 /// What compaction remembers between its steps.
 #[derive(Debug, Default)]
 pub(super) struct Compactor {
     task: Option<Task>,
-    kept: BTreeMap<SegmentNumber, Kept>,
-    /// Files with a damaged frame that something still leads to: they stay.
-    damaged: BTreeSet<SegmentNumber>,
+    known: Known,
     /// Whether files that do not count any more are still to be removed.
     has_dropped: bool,
 }
@@ -109,6 +54,15 @@ pub(super) struct Compacted {
     pub(super) copied: u64,
     /// Bytes of files that went.
     pub(super) freed: u64,
+}
+
+impl Compacted {
+    fn to_be_continued() -> Self {
+        Self {
+            more: true,
+            ..Self::default()
+        }
+    }
 }
 
 /// What is to become of a frame.
@@ -146,45 +100,50 @@ impl Engine {
             if checkpointer.compactor.has_dropped {
                 self.remove_dropped(&mut checkpointer, &index)?;
             }
-            let Some(task) = self.next_task(&mut checkpointer, &index, worth)? else {
-                return Ok(Compacted::default());
+            let task = match checkpointer.compactor.task.take() {
+                Some(task) => task,
+                None => match self.next_task(&mut checkpointer, &index, worth)? {
+                    Choice::Task(task) => task,
+                    Choice::Tail(task) => {
+                        self.leave_tail(&mut checkpointer)?;
+                        task
+                    }
+                    Choice::Another => return Ok(Compacted::to_be_continued()),
+                    Choice::Nothing => return Ok(Compacted::default()),
+                },
             };
             self.go_on(&mut checkpointer, &index, task)
         })
     }
 
-    /// Bytes that compaction would give back.
-    pub(super) fn garbage_bytes(&self) -> Result<u64> {
-        let live = self.index.get()?.live_bytes();
-        let checkpointer = self.checkpointer.lock();
-        let kept = &checkpointer.compactor.kept;
-        let files = self.segments.sealed().into_iter();
-        Ok(files.map(|file| garbage(file, &live, kept)).sum())
-    }
-
     /// Bytes of frames that rows lead to.
     pub(crate) fn live_bytes(&self) -> u64 {
-        let index = self.index.get().ok();
-        index.map_or(0, |index| index.live_bytes().values().sum())
+        let usage = self.segment_usage().into_iter();
+        usage.map(|(_, live)| live).sum()
     }
 
-    /// For each file: its bytes, and those of frames that rows lead to.
+    /// For each file: its bytes, and those that rows lead to, with what footers
+    /// say of them.
     pub(crate) fn segment_usage(&self) -> Vec<(u64, u64)> {
         let index = self.index.get().ok();
         let live = index.map_or_else(LiveBytes::new, |index| index.live_bytes());
         let tail = Some(self.segments.tail()).filter(|tail| tail.end > 0);
         let files = self.segments.sealed().into_iter().chain(tail);
         files
-            .map(|file| (file.end, live.get(&file.number).copied().unwrap_or(0)))
+            .map(|file| {
+                let live = live.get(&file.number).copied().unwrap_or(0);
+                (file.end, live.min(file.end))
+            })
             .collect()
     }
 
     /// Whether more than a third of the segments is garbage, and so much of it
     /// that compaction has to keep up with the writers.
     pub(super) fn is_bloated(&self) -> bool {
-        let live = self.live_bytes();
-        let files = self.segment_usage().into_iter();
-        let bytes: u64 = files.map(|(bytes, _)| bytes).sum();
+        let usage = self.segment_usage().into_iter();
+        let (bytes, live) = usage.fold((0_u64, 0_u64), |(bytes, live), file| {
+            (bytes.saturating_add(file.0), live.saturating_add(file.1))
+        });
         bytes > live.saturating_add(live / 2).saturating_add(BLOAT_BYTES)
     }
 
@@ -193,123 +152,11 @@ impl Engine {
         checkpointer: &mut Checkpointer,
         index: &Index,
         worth: Worth,
-    ) -> Result<Option<Task>, Setback> {
-        if let Some(task) = checkpointer.compactor.task.take() {
-            return Ok(Some(task));
-        }
-        if let Some(task) = self.choose(&mut checkpointer.compactor, index, worth)? {
-            return Ok(Some(task));
-        }
-        // The file that is written to cannot be compacted; where it is worth
-        // it, it is left.
-        let tail = self.segments.tail();
-        if !worth.is_reached(
-            garbage(tail, &index.live_bytes(), &BTreeMap::new()),
-            tail.end,
-        ) {
-            return Ok(None);
-        }
-        let Some((task, kept)) = self.look(&mut checkpointer.compactor, tail)? else {
-            return Ok(None);
+    ) -> Result<Choice, Setback> {
+        let Some((_, footer)) = &checkpointer.footer else {
+            return Ok(Choice::Nothing);
         };
-        let kept = BTreeMap::from([(tail.number, kept)]);
-        if !worth.is_reached(garbage(tail, &index.live_bytes(), &kept), tail.end) {
-            return Ok(None);
-        }
-        self.leave_tail(checkpointer)?;
-        Ok(Some(task))
-    }
-
-    /// The file that is worth it most.
-    fn choose(
-        &self,
-        compactor: &mut Compactor,
-        index: &Index,
-        worth: Worth,
-    ) -> Result<Option<Task>, Setback> {
-        let live = index.live_bytes();
-        let mut files = self.segments.sealed();
-        files.retain(|file| !compactor.damaged.contains(&file.number));
-        let oldest = files.first().copied();
-        let share = |file: &SealedFile, kept: &BTreeMap<_, _>| {
-            let bytes = file.end.max(1);
-            garbage(*file, &live, kept).saturating_mul(1 << 20) / bytes
-        };
-        files.sort_by_cached_key(|file| std::cmp::Reverse(share(file, &compactor.kept)));
-        for file in files {
-            if !worth.is_reached(garbage(file, &live, &compactor.kept), file.end) {
-                break;
-            }
-            let Some((task, kept)) = self.look(compactor, file)? else {
-                continue;
-            };
-            compactor.kept.insert(file.number, kept);
-            if worth.is_reached(garbage(file, &live, &compactor.kept), file.end) {
-                return Ok(Some(task));
-            }
-        }
-        // Tombstones wait for the oldest files.
-        let waiting = compactor
-            .kept
-            .values()
-            .map(|kept| kept.tombstones)
-            .sum::<u64>();
-        match oldest {
-            Some(oldest) if waiting > oldest.end && waiting >= worth.least => {
-                let looked = self.look(compactor, oldest)?;
-                Ok(looked.map(|(task, _)| task))
-            }
-            _ => Ok(None),
-        }
-    }
-
-    /// What lies in a file, and how much of it has to stay though no row leads
-    /// to it.
-    fn look(
-        &self,
-        compactor: &mut Compactor,
-        file: SealedFile,
-    ) -> Result<Option<(Task, Kept)>, Setback> {
-        let looked = self.segments.contents(file.number).and_then(|contents| {
-            let Contents {
-                entries: mut left,
-                mut retirements,
-            } = contents;
-            let now = self.now();
-            retirements.retain(|some| some.until > now);
-            let retired = retirements
-                .iter()
-                .map(|some| some.digests.len())
-                .sum::<usize>();
-            let mut kept = Kept {
-                retirements: (retired as u64).saturating_mul(RETIREMENT_BYTES),
-                ..Kept::default()
-            };
-            for entry in &left {
-                let bytes = frame_bytes(entry.location.length as usize) as u64;
-                let is_tombstone =
-                    matches!(entry.kind, Kind::SessionTombstone | Kind::PageTombstone);
-                if is_tombstone && self.is_tombstone_needed(entry)? {
-                    kept.tombstones = kept.tombstones.saturating_add(bytes);
-                }
-            }
-            left.reverse();
-            let task = Task {
-                number: file.number,
-                total: left.len(),
-                left,
-                retirements,
-            };
-            Ok((task, kept))
-        });
-        match looked {
-            Err(error @ Error::Corrupted { .. }) => {
-                tracing::warn!(%error, "a damaged file is not compacted");
-                compactor.damaged.insert(file.number);
-                Ok(None)
-            }
-            looked => Ok(Some(looked?)),
-        }
+        self.choose(&mut checkpointer.compactor.known, (index, footer), worth)
     }
 
     /// One batch of a task.
@@ -325,8 +172,7 @@ impl Engine {
         let mut moves = Vec::new();
         let mut copied = 0_u64;
         for some in task.retirements.drain(..) {
-            let bytes = (some.digests.len() as u64).saturating_mul(RETIREMENT_BYTES);
-            copied = copied.saturating_add(bytes);
+            copied = copied.saturating_add(retirement_bytes(&some));
             for digest in some.digests {
                 writer.retire(digest, some.until);
             }
@@ -339,11 +185,8 @@ impl Engine {
             }
             let Some(raw) = self.segments.read_whole(&entry)? else {
                 tracing::warn!(location = ?entry.location, "a damaged frame is not compacted");
-                checkpointer.compactor.damaged.insert(task.number);
-                return Ok(Compacted {
-                    more: true,
-                    ..Compacted::default()
-                });
+                checkpointer.compactor.known.is_damaged(task.number);
+                return Ok(Compacted::to_be_continued());
             };
             let to = self.poisoning(writer.copy(&entry, &raw))?;
             copied = copied.saturating_add(to.length.into());
@@ -355,8 +198,9 @@ impl Engine {
         if let Some(number) = dropped {
             freed = self.segments.length(number).unwrap_or(0);
             checkpointer.compactor.has_dropped = true;
-            // Tombstones that waited for it may go now.
-            checkpointer.compactor.kept.clear();
+            let oldest = self.segments.oldest_sealed_but(number);
+            let was_oldest = oldest.is_none_or(|oldest| number < oldest);
+            checkpointer.compactor.known.is_gone(number, was_oldest);
             self.progress.end_compaction();
         } else {
             self.progress.set_compaction(task.left.len(), task.total);
@@ -435,10 +279,11 @@ impl Engine {
 
     /// Whether any other file may hold what a tombstone hides.
     fn is_tombstone_needed(&self, entry: &FooterEntry) -> Result<bool> {
-        let written_in = self.segments.written_in(entry)?;
-        let mut files = self.segments.sealed().into_iter();
-        let other = files.find(|file| file.number != entry.location.segment);
-        Ok(other.is_some_and(|oldest| oldest.number <= written_in))
+        let Some(oldest) = self.segments.oldest_sealed_but(entry.location.segment) else {
+            return Ok(false);
+        };
+        // It was first written in its own file, or in an older one.
+        Ok(oldest < entry.location.segment && oldest <= self.segments.written_in(entry)?)
     }
 
     /// The index leads to a copy from now on, and so does the session in
@@ -495,13 +340,6 @@ impl Engine {
         checkpointer.compactor.has_dropped = false;
         Ok(())
     }
-}
-
-/// Bytes of a file that nothing needs, as far as is known.
-fn garbage(file: SealedFile, live: &LiveBytes, kept: &BTreeMap<SegmentNumber, Kept>) -> u64 {
-    let live = live.get(&file.number).copied().unwrap_or(0);
-    let kept = kept.get(&file.number).map_or(0, |kept| kept.bytes());
-    file.end.saturating_sub(live.saturating_add(kept))
 }
 
 #[cfg(test)]

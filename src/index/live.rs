@@ -1,4 +1,5 @@
-//! How much of each segment file rows still lead to.
+//! How much of each segment file rows still lead to, with what footers say of
+//! it: a copy needs that again.
 //!
 //! A heuristic that says where compaction is worth a look: nothing that has to
 //! be right depends on it.
@@ -19,25 +20,33 @@ pub(crate) type LiveBytes = BTreeMap<SegmentNumber, u64>;
 #[derive(Debug, Default)]
 pub(super) struct Live(Mutex<LiveBytes>);
 
-fn bytes_of(location: Location) -> u64 {
-    frame_bytes(location.length as usize) as u64
+/// Bytes of a footer's entry besides what the row has as its key, about.
+const ENTRY_BYTES: u64 = 24;
+
+/// What a frame takes up, and the entry that names it. Too much rather than
+/// too little: what counts as garbage and is there again in the copy would
+/// be compacted for ever.
+pub(crate) fn bytes_of(location: Location, key_bytes: usize) -> u64 {
+    let frame = frame_bytes(location.length as usize) as u64;
+    let entry = ENTRY_BYTES.saturating_add(key_bytes as u64);
+    frame.saturating_add(entry)
 }
 
 /// One more row leads to a frame.
-pub(super) fn add(live: &mut LiveBytes, location: Location) {
+pub(super) fn add(live: &mut LiveBytes, location: Location, key_bytes: usize) {
     let bytes = live.entry(location.segment).or_default();
-    *bytes = bytes.saturating_add(bytes_of(location));
+    *bytes = bytes.saturating_add(bytes_of(location, key_bytes));
 }
 
 impl Live {
-    pub(super) fn add(&self, location: Location) {
-        add(&mut self.0.lock(), location);
+    pub(super) fn add(&self, location: Location, key_bytes: usize) {
+        add(&mut self.0.lock(), location, key_bytes);
     }
 
-    pub(super) fn remove(&self, location: Location) {
+    pub(super) fn remove(&self, location: Location, key_bytes: usize) {
         let mut live = self.0.lock();
         if let Some(bytes) = live.get_mut(&location.segment) {
-            *bytes = bytes.saturating_sub(bytes_of(location));
+            *bytes = bytes.saturating_sub(bytes_of(location, key_bytes));
             if *bytes == 0 {
                 live.remove(&location.segment);
             }
@@ -50,7 +59,7 @@ impl Live {
 }
 
 impl Index {
-    /// Bytes of the frames that rows lead to, by file.
+    /// Bytes of the frames that rows lead to and of their entries, by file.
     pub(crate) fn live_bytes(&self) -> LiveBytes {
         self.live.0.lock().clone()
     }
@@ -87,22 +96,26 @@ mod tests {
     }
 
     #[test]
-    fn a_file_has_as_many_live_bytes_as_its_frames_take_up() {
+    fn a_file_has_as_many_live_bytes_as_its_frames_and_their_entries_take_up() {
         let live = Live::default();
-        live.add(location(1, 20));
-        live.add(location(1, 24));
-        live.add(location(2, 1));
-        let expected = BTreeMap::from([(SegmentNumber(1), 48), (SegmentNumber(2), 8)]);
+        live.add(location(1, 20), 16);
+        live.add(location(1, 24), 100);
+        live.add(location(2, 1), 16);
+        let expected = [
+            (SegmentNumber(1), 24 + 40 + 24 + 124),
+            (SegmentNumber(2), 8 + 40),
+        ];
+        assert_eq!(*live.0.lock(), BTreeMap::from(expected));
+        live.remove(location(1, 24), 100);
+        live.remove(location(2, 1), 16);
+        let expected = BTreeMap::from([(SegmentNumber(1), 24 + 40)]);
         assert_eq!(*live.0.lock(), expected);
-        live.remove(location(1, 24));
-        live.remove(location(2, 1));
-        assert_eq!(*live.0.lock(), BTreeMap::from([(SegmentNumber(1), 24)]));
     }
 
     #[test]
     fn what_was_never_counted_is_nothing() {
         let live = Live::default();
-        live.remove(location(1, 24));
+        live.remove(location(1, 24), 16);
         assert!(live.0.lock().is_empty());
     }
 }

@@ -21,7 +21,7 @@ pub(crate) use derived::Announcement;
 pub(crate) use files::{mark, matches, remove_others, set_aside};
 pub(crate) use guard::{Outcome, Trouble};
 pub(crate) use hints::{Hint, HintGroup, HintMove, hint_of};
-pub(crate) use live::LiveBytes;
+pub(crate) use live::{LiveBytes, bytes_of};
 pub(crate) use renewal::CopyCursor;
 pub(crate) use retired::Remembered;
 pub(crate) use rows::{Index, Put};

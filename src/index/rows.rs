@@ -19,6 +19,8 @@ const HINTS_ARE_FOR: &[u8] = b"hints are for";
 const FORGOTTEN_THROUGH: &[u8] = b"forgotten through";
 const LIVE_BYTES: &[u8] = b"live bytes";
 const FRESH_BYTES: &[u8] = b"fresh bytes";
+/// A session's key.
+pub(super) const DIGEST_BYTES: usize = 16;
 /// Large segments make it rare that unsynced writes fall on synced ones.
 const SEGMENT_BYTES: usize = 4 << 20;
 
@@ -143,7 +145,7 @@ impl Index {
         })?;
         if put.is_ok() {
             self.hand_on(&self.sessions, &key, Some(&bytes));
-            self.account(None, Some(row.location));
+            self.account(DIGEST_BYTES, (None, Some(row.location)));
         }
         Ok(put.is_ok())
     }
@@ -167,7 +169,8 @@ impl Index {
             return Ok(Put::Kept(old.clone()));
         }
         replace(self, digest, old.as_ref(), Some(row))?;
-        self.account(old.as_ref().map(|old| old.location), Some(row.location));
+        let places = (old.as_ref().map(|old| old.location), Some(row.location));
+        self.account(DIGEST_BYTES, places);
         Ok(old.map_or(Put::Inserted, Put::Replaced))
     }
 
@@ -180,18 +183,18 @@ impl Index {
         let old = self.session(digest)?.filter(|old| old.sequence < sequence);
         if let Some(old) = &old {
             self.replace_session(digest, Some(old), None)?;
-            self.account(Some(old.location), None);
+            self.account(DIGEST_BYTES, (Some(old.location), None));
         }
         Ok(old)
     }
 
-    /// A row leads to another place than before.
-    fn account(&self, old: Option<Location>, new: Option<Location>) {
+    /// A row with a key of so many bytes leads to another place than before.
+    fn account(&self, key_bytes: usize, (old, new): (Option<Location>, Option<Location>)) {
         if let Some(old) = old {
-            self.live.remove(old);
+            self.live.remove(old, key_bytes);
         }
         if let Some(new) = new {
-            self.live.add(new);
+            self.live.add(new, key_bytes);
         }
     }
 
@@ -272,7 +275,8 @@ impl Index {
         }
         let bytes = row.encode().map_err(Trouble::new)?;
         self.insert(&self.pages, &key, bytes)?;
-        self.account(old.map(|old| old.location), Some(row.location));
+        let places = (old.map(|old| old.location), Some(row.location));
+        self.account(key.len(), places);
         Ok(old.map_or(Put::Inserted, Put::Replaced))
     }
 
@@ -295,7 +299,7 @@ impl Index {
         let old = self.page(&key)?.filter(is_it);
         if let Some(old) = &old {
             self.remove(&self.pages, &key)?;
-            self.account(Some(old.location), None);
+            self.account(key.len(), (Some(old.location), None));
         }
         Ok(old)
     }
@@ -342,8 +346,9 @@ impl Index {
             ..Swept::default()
         };
         for (lower, row) in pages {
-            self.remove(&self.pages, &page_key(generation, &lower))?;
-            self.account(Some(row.location), None);
+            let key = page_key(generation, &lower);
+            self.remove(&self.pages, &key)?;
+            self.account(key.len(), (Some(row.location), None));
             swept.rows += 1;
             swept.bytes = swept.bytes.saturating_add(row.location.length.into());
         }

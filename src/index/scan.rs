@@ -7,7 +7,7 @@ use super::guard::{Outcome, Trouble};
 use super::hints::{Wanted, hint_of};
 use super::live::{self, LiveBytes};
 use super::retired::Remembered;
-use super::rows::{Index, undecodable};
+use super::rows::{DIGEST_BYTES, Index, undecodable};
 use crate::format::identity::{Generation, Location, Timestamp};
 use crate::format::record::{PageRow, RowContent, SessionRecord, SessionRow, split_page_key};
 use crate::session_id::SessionDigest;
@@ -36,7 +36,7 @@ pub(crate) struct Summary {
     pub(crate) derived_match: bool,
     /// Whether each session's hint is as early as it has to be.
     pub(crate) hints_hold: bool,
-    /// Bytes of the frames that rows lead to, by file.
+    /// Bytes of the frames that rows lead to and of their entries, by file.
     pub(crate) live: LiveBytes,
 }
 
@@ -76,7 +76,7 @@ impl Index {
                 summary.sessions = summary.sessions.saturating_add(1);
                 owners.add(digest, row);
                 wanted.add(hint_of(digest, row));
-                live::add(&mut summary.live, row.location);
+                live::add(&mut summary.live, row.location, DIGEST_BYTES);
                 if !counts(row.location) {
                     return Err(Trouble::new("a row leads to where nothing is any more"));
                 }
@@ -152,7 +152,7 @@ impl Index {
             sum.hash = sum.hash.wrapping_add(hash);
             // Compaction does not wait for the sweep of what is dead.
             sum.misplaced |= !counts(row.location);
-            live::add(&mut summary.live, row.location);
+            live::add(&mut summary.live, row.location, key.len());
             summary.pages = summary.pages.saturating_add(1);
         }
         Ok(sums)

@@ -188,6 +188,13 @@ impl Segments {
         self.tail.lock().sealed.clone()
     }
 
+    /// The first of them, another one's number aside.
+    pub(crate) fn oldest_sealed_but(&self, number: SegmentNumber) -> Option<SegmentNumber> {
+        let tail = self.tail.lock();
+        let mut numbers = tail.sealed.iter().map(|file| file.number);
+        numbers.find(|other| *other != number)
+    }
+
     /// The file that is written to, as if it were not.
     pub(crate) fn tail(&self) -> SealedFile {
         let tail = self.tail.lock();

@@ -320,3 +320,47 @@ fn a_file_with_a_damaged_footer_stays() {
         assert!(session.get_bytes("key/000").unwrap().is_some());
     }
 }
+
+/// Of a small session the footer's entry is a large part.
+#[test]
+fn what_footers_say_of_what_lives_is_no_garbage() {
+    let scene = Scene::new(12);
+    for number in 0..3000 {
+        let session = scene.db.create_session();
+        session.set("k", &number).unwrap();
+        if number % 1000 == 999 {
+            scene.db.checkpoint().unwrap();
+        }
+    }
+    let mut steps = 0;
+    let reclaimed = scene.db.compact_with(|phase, _, _| {
+        steps += usize::from(phase == Phase::Compaction);
+        if steps > 100 {
+            ControlFlow::Break(())
+        } else {
+            ControlFlow::Continue(())
+        }
+    });
+    let reclaimed = reclaimed.unwrap();
+    assert!(!reclaimed.stopped, "{reclaimed:?}");
+    assert_eq!(reclaimed.freed_bytes, 0, "{reclaimed:?}");
+}
+
+#[test]
+fn a_small_file_that_is_not_worth_it_is_in_no_larger_ones_way() {
+    let mut scene = Scene::new(14);
+    let id = scene.add(1);
+    scene.db.checkpoint().unwrap();
+    scene.flush(id);
+    scene.db.checkpoint().unwrap();
+    let mut checkpointer = scene.db.engine().checkpointer.lock();
+    scene.db.engine().leave_tail(&mut checkpointer).unwrap();
+    drop(checkpointer);
+    let ids: Vec<SessionId> = (0..16).map(|_| scene.add(30)).collect();
+    scene.db.checkpoint().unwrap();
+    for id in ids.iter().step_by(3) {
+        scene.flush(*id);
+    }
+    assert!(scene.db.compact().unwrap().freed_bytes > 100 << 10);
+    scene.check();
+}

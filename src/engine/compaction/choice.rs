@@ -1,0 +1,257 @@
+//! Which file is worth it: by what would come back, less what a copy needs.
+//!
+//! INVARIANT: a file is chosen only where its copy, with the footers that name
+//! it, takes up less than the file. So every choice makes the files smaller,
+//! and there comes an end.
+//!
+//! A look at a file reads all of it. There is one at a time, and what it found
+//! is remembered.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::super::Engine;
+use super::super::lookup::Setback;
+use super::STEP_BYTES;
+use crate::error::Error;
+use crate::format::identity::SegmentNumber;
+use crate::format::segment_frame::{Footer, FooterEntry, Identity, Kind, Retirement, SealedFile};
+use crate::index::{self, Index, LiveBytes};
+use crate::segments::Contents;
+
+/// What is worth the work.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(in super::super) struct Worth {
+    /// The part of a file that has to be garbage: one in so many bytes.
+    one_in: u64,
+    /// And so many bytes at least.
+    least: u64,
+}
+
+impl Worth {
+    /// What the background does by itself: at rest no more than a third above
+    /// what lives.
+    pub(in super::super) const BY_ITSELF: Self = Self {
+        one_in: 4,
+        least: 64 << 10,
+    };
+    /// When somebody asks for it.
+    pub(in super::super) const ASKED_FOR: Self = Self {
+        one_in: 16,
+        least: 4 << 10,
+    };
+
+    fn is_reached(self, garbage: u64, bytes: u64) -> bool {
+        garbage >= self.least && garbage.saturating_mul(self.one_in) >= bytes
+    }
+}
+
+/// Bytes of a file that no row leads to and that have to stay all the same.
+#[derive(Debug, Clone, Copy, Default)]
+struct Kept {
+    tombstones: u64,
+    retirements: u64,
+}
+
+impl Kept {
+    fn bytes(self) -> u64 {
+        self.tombstones.saturating_add(self.retirements)
+    }
+}
+
+/// A file on its way out.
+#[derive(Debug)]
+pub(super) struct Task {
+    pub(super) number: SegmentNumber,
+    /// What is still to be looked at, the last first.
+    pub(super) left: Vec<FooterEntry>,
+    /// Of so many frames.
+    pub(super) total: usize,
+    /// The IDs that died and are still remembered; copied first.
+    pub(super) retirements: Vec<Retirement>,
+}
+
+/// What is to be done next.
+#[derive(Debug)]
+pub(super) enum Choice {
+    /// This file.
+    Task(Task),
+    /// The last file, once it is left.
+    Tail(Task),
+    /// A file was looked at that is not worth it after all; another may be.
+    Another,
+    /// Nothing is worth it.
+    Nothing,
+}
+
+/// What is known of the files.
+#[derive(Debug, Default)]
+pub(super) struct Known {
+    kept: BTreeMap<SegmentNumber, Kept>,
+    /// Files with a damaged frame that something still leads to: they stay.
+    damaged: BTreeSet<SegmentNumber>,
+}
+
+impl Known {
+    /// Leaves a file as it is from now on.
+    pub(super) fn is_damaged(&mut self, number: SegmentNumber) {
+        self.damaged.insert(number);
+    }
+
+    /// A file is gone. Tombstones elsewhere that waited for it may go now.
+    pub(super) fn is_gone(&mut self, number: SegmentNumber, was_oldest: bool) {
+        self.kept.remove(&number);
+        if was_oldest {
+            self.kept.clear();
+        }
+    }
+
+    /// Bytes of tombstones that wait for older files to go.
+    fn waiting(&self) -> u64 {
+        self.kept.values().map(|kept| kept.tombstones).sum()
+    }
+}
+
+/// What files are weighed by.
+#[derive(Debug)]
+struct Scales {
+    live: LiveBytes,
+    /// Of a footer without entries.
+    footer: u64,
+}
+
+impl Scales {
+    fn new(index: &Index, footer: Option<&Footer>) -> Self {
+        let (files, times) = footer.map_or((0, 0), |footer| {
+            (footer.files.len() as u64, footer.retired.len() as u64)
+        });
+        Self {
+            live: index.live_bytes(),
+            footer: 128 + files.saturating_mul(12) + times.saturating_mul(20),
+        }
+    }
+
+    /// Bytes of a file that nothing needs, as far as is known.
+    fn garbage(&self, file: SealedFile, known: &Known) -> u64 {
+        let live = self.live.get(&file.number).copied().unwrap_or(0);
+        let kept = known.kept.get(&file.number).map_or(0, |kept| kept.bytes());
+        let needed = live.saturating_add(kept);
+        let batches = needed / STEP_BYTES + 1;
+        let footers = batches.saturating_mul(self.footer);
+        file.end.saturating_sub(needed.saturating_add(footers))
+    }
+}
+
+impl Engine {
+    /// Bytes that compaction would give back.
+    pub(in super::super) fn garbage_bytes(&self) -> crate::Result<u64> {
+        let index = self.index.get()?;
+        let checkpointer = self.checkpointer.lock();
+        let footer = checkpointer.footer.as_ref().map(|(_, footer)| footer);
+        let scales = Scales::new(&index, footer);
+        let known = &checkpointer.compactor.known;
+        let mut files = self.segments.sealed();
+        files.push(self.segments.tail());
+        let files = files.into_iter();
+        Ok(files.map(|file| scales.garbage(file, known)).sum())
+    }
+
+    /// The file that is worth it most.
+    pub(super) fn choose(
+        &self,
+        known: &mut Known,
+        (index, footer): (&Index, &Footer),
+        worth: Worth,
+    ) -> Result<Choice, Setback> {
+        let scales = Scales::new(index, Some(footer));
+        let is_worth_it = |file: SealedFile, known: &Known| {
+            worth.is_reached(scales.garbage(file, known), file.end)
+        };
+        let mut files = self.segments.sealed();
+        files.retain(|file| !known.damaged.contains(&file.number));
+        let oldest = files.first().copied();
+        let total: u64 = files.iter().map(|file| file.end).sum();
+        let share = |file: &SealedFile| {
+            scales.garbage(*file, known).saturating_mul(1 << 20) / file.end.max(1)
+        };
+        files.retain(|file| is_worth_it(*file, known));
+        let most = files.into_iter().max_by_key(share);
+        // The file that is written to cannot be compacted; where it is worth
+        // it, it is left.
+        let tail = self.segments.tail();
+        let last = Some(tail).filter(|_| !known.damaged.contains(&tail.number));
+        if let Some(file) = most.or(last.filter(|file| is_worth_it(*file, known))) {
+            let Some(task) = self.look(known, file)? else {
+                return Ok(Choice::Another);
+            };
+            return Ok(match is_worth_it(file, known) {
+                true if file.number == tail.number => Choice::Tail(task),
+                true => Choice::Task(task),
+                false => Choice::Another,
+            });
+        }
+        // Tombstones wait for the oldest files. To get rid of them may mean to
+        // copy all that is older, so they have to be a part of it.
+        let waiting = known.waiting();
+        match oldest {
+            Some(oldest) if waiting > oldest.end && worth.is_reached(waiting, total) => {
+                let looked = self.look(known, oldest)?;
+                Ok(looked.map_or(Choice::Another, Choice::Task))
+            }
+            _ => Ok(Choice::Nothing),
+        }
+    }
+
+    /// What lies in a file, and how much of it has to stay though no row leads
+    /// to it; `None` for a file that is damaged.
+    fn look(&self, known: &mut Known, file: SealedFile) -> Result<Option<Task>, Setback> {
+        let looked = self.segments.contents(file.number).and_then(|contents| {
+            let Contents {
+                entries: mut left,
+                mut retirements,
+            } = contents;
+            let now = self.now();
+            retirements.retain(|some| some.until > now);
+            let mut kept = Kept {
+                retirements: retirements.iter().map(retirement_bytes).sum(),
+                ..Kept::default()
+            };
+            for entry in &left {
+                let bytes = index::bytes_of(entry.location, key_bytes(&entry.identity));
+                let is_tombstone =
+                    matches!(entry.kind, Kind::SessionTombstone | Kind::PageTombstone);
+                if is_tombstone && self.is_tombstone_needed(entry)? {
+                    kept.tombstones = kept.tombstones.saturating_add(bytes);
+                }
+            }
+            known.kept.insert(file.number, kept);
+            left.reverse();
+            Ok(Task {
+                number: file.number,
+                total: left.len(),
+                left,
+                retirements,
+            })
+        });
+        match looked {
+            Err(error @ Error::Corrupted { .. }) => {
+                tracing::warn!(%error, "a damaged file is not compacted");
+                known.is_damaged(file.number);
+                Ok(None)
+            }
+            looked => Ok(Some(looked?)),
+        }
+    }
+}
+
+/// What retirements take up in a footer.
+pub(super) fn retirement_bytes(some: &Retirement) -> u64 {
+    16 + 16 * some.digests.len() as u64
+}
+
+/// What of an entry depends on what it is about.
+fn key_bytes(identity: &Identity) -> usize {
+    match identity {
+        Identity::Session(..) => 16,
+        Identity::Page(_, _, lower) => lower.len().saturating_add(8),
+    }
+}
