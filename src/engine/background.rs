@@ -64,15 +64,16 @@ impl Chores {
     /// `None` when nothing is.
     fn step(&mut self, engine: &Engine, position: u64) -> Result<Option<Duration>> {
         let upkeep = engine.options.upkeep;
-        // What gives no space back waits for some.
-        let has_room = engine.ballast.has_room();
-        if has_room && upkeep.purges && self.purge(engine)? || upkeep.sweeps && engine.sweep_slice()
-        {
+        // What finds no room waits. The ballast is not for it.
+        if !engine.ballast.has_room() {
+            return Ok(None);
+        }
+        if upkeep.purges && self.purge(engine)? || upkeep.sweeps && engine.sweep_slice() {
             return Ok(Some(Duration::ZERO));
         }
         let start = Instant::now();
         let more = upkeep.compacts && Self::compact(engine)?
-            || has_room && upkeep.renews_index && self.renew(engine)?;
+            || upkeep.renews_index && self.renew(engine)?;
         let is_busy = std::mem::replace(&mut self.seen, position) != position;
         let pause = if is_busy {
             upkeep.pause(start.elapsed())
@@ -86,7 +87,7 @@ impl Chores {
     /// leave the background no time must not fill the disk with garbage.
     fn keep_up(&mut self, engine: &Engine) -> Result<()> {
         let upkeep = engine.options.upkeep;
-        if upkeep.purges {
+        if upkeep.purges && engine.ballast.has_room() {
             self.purge(engine)?;
         }
         for _ in 0..STEPS_TO_KEEP_UP {
@@ -101,7 +102,7 @@ impl Chores {
         Ok(())
     }
 
-    /// On a full disk, too: it needs little space, and gives much back.
+    /// Where the disk is full it waits.
     fn compact(engine: &Engine) -> Result<bool> {
         match engine.compact_step(Worth::BY_ITSELF) {
             Err(Error::StorageFull { .. }) => Ok(false),

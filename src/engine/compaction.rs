@@ -166,7 +166,7 @@ impl Engine {
         index: &Index,
         mut task: Task,
     ) -> Result<Compacted, Setback> {
-        self.check_room()?;
+        self.check_spare_room()?;
         let batch = checkpointer.batch.next();
         let mut writer = self.poisoning(self.segments.begin(batch))?;
         let mut moves = Vec::new();
@@ -221,7 +221,7 @@ impl Engine {
 
     /// Goes on in a new file, so that the last one can be compacted.
     fn leave_tail(&self, checkpointer: &mut Checkpointer) -> Result<()> {
-        self.check_room()?;
+        self.check_spare_room()?;
         let batch = checkpointer.batch.next();
         let mut writer = self.poisoning(self.segments.begin(batch))?;
         self.poisoning(writer.roll())?;
@@ -334,6 +334,7 @@ impl Engine {
         checkpointer: &mut Checkpointer,
         index: &Index,
     ) -> Result<(), Setback> {
+        // What this gives back is more than the ballast.
         self.check_room()?;
         index.set_watermark(checkpointer.batch)?;
         self.segments.remove_dropped()?;

@@ -99,10 +99,15 @@ impl Engine {
         if self.ballast.make_room() {
             return Ok(());
         }
-        Err(crate::Error::StorageFull {
-            doing: "write to the index",
-            source: None,
-        })
+        Err(no_room())
+    }
+
+    /// The same for what can wait: the ballast stays where it is.
+    pub(super) fn check_spare_room(&self) -> crate::Result<()> {
+        if self.ballast.has_room() {
+            return Ok(());
+        }
+        Err(no_room())
     }
 
     /// The index shows the session under its new ID only, or not at all.
@@ -116,6 +121,13 @@ impl Engine {
             drop(state);
             self.registry.remove(digest, &merged.cell);
         }
+    }
+}
+
+fn no_room() -> crate::Error {
+    crate::Error::StorageFull {
+        doing: "write to the index",
+        source: None,
     }
 }
 

@@ -63,7 +63,7 @@ impl Engine {
             Some(renewal) if renewal.generation == self.index.generation() => renewal,
             _ => self.begin_renewal(&index)?,
         };
-        self.check_room()?;
+        self.check_spare_room()?;
         match self.advance_renewal(&mut checkpointer, &index, renewal) {
             Ok(more) => Ok(more),
             Err(trouble) => {
@@ -87,7 +87,7 @@ impl Engine {
     }
 
     fn begin_renewal(&self, index: &Index) -> Result<Renewal> {
-        self.check_room()?;
+        self.check_spare_room()?;
         let name = next_name(&self.index.name());
         let path = self.disk.index_directory(&name);
         let failed = |error| Error::io("copy the index to", &path, error);

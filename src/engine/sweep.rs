@@ -13,7 +13,7 @@ const SLICE: usize = 256;
 impl Engine {
     /// Removes some rows; whether there may be more.
     pub(crate) fn sweep_slice(&self) -> bool {
-        if self.check_room().is_err() {
+        if !self.ballast.has_room() {
             return false;
         }
         let generation = self.index.generation();
