@@ -42,7 +42,7 @@ impl Builder {
                 memtable_bytes: 32 << 20,
                 journal_segment_bytes: 32 << 20,
                 segment_bytes: 16 << 20,
-                index_renewal_bytes: 16 << 20,
+                index_renewal_bytes: 4 << 20,
                 timeouts: Timeouts {
                     idle: Some(14 * DAY),
                     absolute: None,
@@ -380,7 +380,7 @@ impl Builder {
     }
 
     /// Bytes of an index that may be copied into a fresh directory, when it
-    /// has twice the size that it had when it was new.
+    /// has twice the size that a new one would have.
     ///
     /// ```
     /// # use std::sync::Arc;

@@ -160,7 +160,6 @@ impl IndexSource<'_> {
             Setback::Index(trouble) => failed(trouble),
         })?;
         index.set_watermark(batch).map_err(failed)?;
-        index.note_fresh_bytes().map_err(failed)?;
         let timeouts = circumstances.timeouts.encode();
         index.note_hints(timeouts).map_err(failed)?;
         let current = Current {

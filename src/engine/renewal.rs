@@ -34,21 +34,16 @@ pub(super) struct Renewal {
 }
 
 impl Engine {
-    /// Whether the index has grown to twice of what it was when it was new.
+    /// Whether the index is twice as large as a new one would be.
     pub(super) fn wants_renewal(&self) -> bool {
         let Ok(index) = self.index.get() else {
             return false;
         };
         let bytes = index.disk_bytes();
-        bytes >= self.options.index_renewal_bytes && bytes / 2 >= self.fresh_index_bytes()
-    }
-
-    /// The size of the index when it was new, as far as that is known.
-    fn fresh_index_bytes(&self) -> u64 {
-        let index = self.index.get().ok();
-        index
-            .and_then(|index| index.fresh_bytes().ok())
-            .unwrap_or(0)
+        if bytes < self.options.index_renewal_bytes {
+            return false;
+        }
+        index.fresh_bytes().is_ok_and(|fresh| bytes / 2 > fresh)
     }
 
     /// Copies some of the index, or begins to; whether there is more to do.
@@ -134,7 +129,7 @@ impl Engine {
             ..
         } = renewal;
         successor.set_watermark(checkpointer.batch)?;
-        successor.note_fresh_bytes()?;
+        successor.note_bytes_of_a_row()?;
         successor.take_over(index);
         let current = Current {
             database: self.database,

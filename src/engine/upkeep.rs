@@ -80,7 +80,7 @@ impl Upkeep {
         self
     }
 
-    /// Whether an index that has twice the size that it had when it was new is
+    /// Whether an index that has twice the size that a new one would have is
     /// copied into a fresh directory.
     ///
     /// ```

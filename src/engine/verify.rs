@@ -46,7 +46,7 @@ impl Engine {
             return Err(self.index_damage(&Trouble::new("the last batch is not the last footer")));
         }
         for (_, footer) in &footers {
-            counts.batches += 1;
+            counts.batches += u64::from(footer.ends_batch);
             for entry in &footer.entries {
                 self.segments.check_frame(entry.location, entry.kind)?;
                 counts.frames += 1;

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use super::guard::{Guard, Outcome, Trouble, protect};
 use super::live::Live;
-use super::renewal::Successor;
+use super::renewal::{RowCount, Successor};
 use crate::format::identity::{Batch, Generation, Location, PageNumber, Timestamp};
 use crate::format::record::{PageRow, SessionRow, page_key, split_page_key};
 use crate::session_id::SessionDigest;
@@ -18,7 +18,6 @@ const WATERMARK: &[u8] = b"watermark";
 const HINTS_ARE_FOR: &[u8] = b"hints are for";
 const FORGOTTEN_THROUGH: &[u8] = b"forgotten through";
 const LIVE_BYTES: &[u8] = b"live bytes";
-const FRESH_BYTES: &[u8] = b"fresh bytes";
 /// A session's key.
 pub(super) const DIGEST_BYTES: usize = 16;
 /// Large segments make it rare that unsynced writes fall on synced ones.
@@ -60,6 +59,7 @@ pub(crate) struct Index {
     pub(super) meta: sled::Tree,
     pub(super) live: Live,
     pub(super) successor: Successor,
+    pub(super) count: RowCount,
     /// Our own handle on sled's file, opened before the first write: an error
     /// of writing back is reported to handles that were open then.
     file: File,
@@ -88,6 +88,7 @@ impl Index {
             meta: tree("meta")?,
             live: Live::default(),
             successor: Successor::default(),
+            count: RowCount::default(),
             file,
             directory: directory.to_path_buf(),
             database,
@@ -100,12 +101,20 @@ impl Index {
 
     pub(super) fn insert(&self, tree: &sled::Tree, key: &[u8], row: Vec<u8>) -> Outcome<()> {
         self.hand_on(tree, key, Some(&row));
-        self.guard.run(|| tree.insert(key, row)).map(drop)
+        let old = self.guard.run(|| tree.insert(key, row))?;
+        if old.is_none() {
+            self.count.add();
+        }
+        Ok(())
     }
 
     pub(super) fn remove(&self, tree: &sled::Tree, key: &[u8]) -> Outcome<()> {
         self.hand_on(tree, key, None);
-        self.guard.run(|| tree.remove(key)).map(drop)
+        let old = self.guard.run(|| tree.remove(key))?;
+        if old.is_some() {
+            self.count.remove();
+        }
+        Ok(())
     }
 
     /// A session's row.
@@ -145,6 +154,7 @@ impl Index {
         })?;
         if put.is_ok() {
             self.hand_on(&self.sessions, &key, Some(&bytes));
+            self.count.add();
             self.account(DIGEST_BYTES, (None, Some(row.location)));
         }
         Ok(put.is_ok())
@@ -386,21 +396,6 @@ impl Index {
     pub(super) fn set_forgotten_through(&self, time: Timestamp) -> Outcome<()> {
         let row = time.0.to_le_bytes().to_vec();
         self.insert(&self.meta, FORGOTTEN_THROUGH, row)
-    }
-
-    /// The size of the index when it was new; 0 when it was not noted.
-    pub(crate) fn fresh_bytes(&self) -> Outcome<u64> {
-        let Some(row) = self.get(&self.meta, FRESH_BYTES)? else {
-            return Ok(0);
-        };
-        let bytes = row.as_ref().try_into().map_err(|_| undecodable())?;
-        Ok(u64::from_le_bytes(bytes))
-    }
-
-    /// Notes the size that it has now.
-    pub(crate) fn note_fresh_bytes(&self) -> Outcome<()> {
-        let bytes = self.disk_bytes().to_le_bytes().to_vec();
-        self.insert(&self.meta, FRESH_BYTES, bytes)
     }
 
     pub(super) fn live_note(&self) -> Outcome<Option<sled::IVec>> {
