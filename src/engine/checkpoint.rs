@@ -397,15 +397,14 @@ impl Engine {
         plan: &Plan,
         freeze: &Freeze,
     ) -> Result<()> {
-        for some in freeze.dirty.retired.chunks(ROOM_CHECKED_EVERY) {
+        let retired = freeze.dirty.retired.iter();
+        let counted = retired.filter(|(_, until)| plan.retired.holds(*until));
+        let mut counted: Vec<_> = counted.map(|(digest, until)| (*until, *digest)).collect();
+        // Neighbours lie in one row.
+        counted.sort_unstable();
+        for some in counted.chunks(ROOM_CHECKED_EVERY) {
             self.check_room()?;
-            let index = self.index.get()?;
-            let counts = |until: &Timestamp| plan.retired.holds(*until);
-            let published = some
-                .iter()
-                .filter(|(_, until)| counts(until))
-                .try_for_each(|(digest, until)| index.retire(*digest, *until));
-            if let Err(trouble) = published {
+            if let Err(trouble) = self.index.get()?.retire(some.to_vec()) {
                 // A rebuild reads them from the batch.
                 return self.rebuild_index(checkpointer, &trouble);
             }

@@ -196,9 +196,10 @@ pub(super) fn fill(
     }
     check_promises(segments, &promised, &found)?;
     for (digest, until) in &survey.retired {
-        index.retire(*digest, *until)?;
         filled.retired.add(*digest, *until);
     }
+    let retired = survey.retired.iter();
+    index.retire(retired.map(|(digest, until)| (*until, *digest)).collect())?;
     progress(total, total);
     Ok(filled)
 }
@@ -271,9 +272,8 @@ pub(super) fn catch_up(
     }
     let retirements = footer.retirements.iter();
     for lasting in retirements.filter(|some| some.until > circumstances.now) {
-        for digest in &lasting.digests {
-            index.retire(*digest, lasting.until)?;
-        }
+        let digests = lasting.digests.iter();
+        index.retire(digests.map(|digest| (lasting.until, *digest)).collect())?;
     }
     Ok(())
 }

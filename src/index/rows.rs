@@ -5,6 +5,8 @@ use std::path::{Path, PathBuf};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use parking_lot::RwLock;
+
 use super::guard::{Guard, Outcome, Trouble, protect};
 use super::live::Live;
 use super::renewal::{RowCount, Successor};
@@ -60,6 +62,8 @@ pub(crate) struct Index {
     pub(super) live: Live,
     pub(super) successor: Successor,
     pub(super) count: RowCount,
+    /// Held to itself by who cuts a row of retired IDs.
+    pub(super) retired_lock: RwLock<()>,
     /// Our own handle on sled's file, opened before the first write: an error
     /// of writing back is reported to handles that were open then.
     file: File,
@@ -89,6 +93,7 @@ impl Index {
             live: Live::default(),
             successor: Successor::default(),
             count: RowCount::default(),
+            retired_lock: RwLock::default(),
             file,
             directory: directory.to_path_buf(),
             database,
