@@ -104,8 +104,8 @@ impl Index {
     fn part_of(&self, until: Timestamp, digest: SessionDigest) -> Outcome<Part> {
         let key = timed_key(until, digest);
         let found = self.guard.run(|| {
-            let rows = self.retired.range(timed_key(until, FIRST)..=key);
-            rows.rev().next().transpose()
+            let mut rows = self.retired.range(timed_key(until, FIRST)..=key);
+            rows.next_back().transpose()
         })?;
         let mut part = match found {
             Some((key, row)) => Part::decode(&key, &row)?,
@@ -262,11 +262,8 @@ mod tests {
             let until = times[number as usize % 2];
             let before = Timestamp(until.0 - 1);
             assert!(index.is_retired(digest(number), before).unwrap());
-            assert_eq!(
-                index.is_retired(digest(number), until).unwrap(),
-                false,
-                "its time has passed"
-            );
+            let is_still = index.is_retired(digest(number), until).unwrap();
+            assert!(!is_still, "its time has passed");
         }
         for number in 1000..1200 {
             assert!(!index.is_retired(digest(number), Timestamp(0)).unwrap());
