@@ -65,18 +65,15 @@ impl SimulatedDisk {
         })
     }
 
-    /// Turns this disk off and gives a new one with what survives. The new
-    /// disk has the capacity of this one, no locks and no faults; it counts
-    /// operations from zero. A disk that is off can crash again, into another
-    /// future.
+    /// Gives a new disk with what would survive a crash of this one, which goes
+    /// on.
     ///
     /// # Errors
     ///
-    /// Where the index directory of the new disk cannot be made or copied.
-    pub fn crash(&self, how: Crash, index: IndexFate) -> io::Result<Self> {
+    /// As [`crash`](Self::crash).
+    pub fn copy(&self, how: Crash, index: IndexFate) -> io::Result<Self> {
         let survivor = {
-            let mut state = self.shared.state();
-            state.operations_left = Some(0);
+            let state = self.shared.state();
             State {
                 names: crash::surviving(&state.names, how, self.shared.seed),
                 capacity: state.capacity,
@@ -90,6 +87,19 @@ impl SimulatedDisk {
         Ok(Self {
             shared: Arc::new(Shared::new(self.shared.seed, index, survivor)),
         })
+    }
+
+    /// Turns this disk off and gives a new one with what survives. The new
+    /// disk has the capacity of this one, no locks and no faults; it counts
+    /// operations from zero. A disk that is off can crash again, into another
+    /// future.
+    ///
+    /// # Errors
+    ///
+    /// Where the index directory of the new disk cannot be made or copied.
+    pub fn crash(&self, how: Crash, index: IndexFate) -> io::Result<Self> {
+        self.power_off();
+        self.copy(how, index)
     }
 
     /// From now on every operation fails.
@@ -129,7 +139,21 @@ impl SimulatedDisk {
     /// A write that would grow beyond it fails with the kind `StorageFull` and
     /// writes nothing.
     pub fn set_capacity(&self, capacity: Option<u64>) {
-        self.shared.state().capacity = capacity;
+        let mut state = self.shared.state();
+        state.capacity = capacity;
+        state.full_after = None;
+    }
+
+    /// After so many further mutating operations the disk is full: it gets the
+    /// capacity that its files have then.
+    pub fn fill_up_after(&self, operations: u64) {
+        self.shared.state().full_after = Some(operations);
+    }
+
+    /// How many of these operations are left; none once it is full.
+    #[must_use]
+    pub fn operations_until_full(&self) -> Option<u64> {
+        self.shared.state().full_after
     }
 
     /// How many bytes all files have together, without the index.

@@ -10,10 +10,12 @@
 mod background_trouble;
 mod every_operation;
 mod full_disk;
+mod full_from_a_step;
 mod limits;
 mod openings;
 mod poisoning;
 mod real_disk;
 mod recorder;
+mod removals;
 mod support;
 mod workload;

@@ -23,6 +23,8 @@ pub(super) struct State {
     pub(super) names: Names,
     pub(super) faults: Faults,
     pub(super) capacity: Option<u64>,
+    /// After how many mutating operations others take all that is free.
+    pub(super) full_after: Option<u64>,
     pub(super) locks: BTreeSet<PathBuf>,
     /// How many mutating operations there were; also the place of the newest
     /// one in their order.
@@ -53,6 +55,7 @@ impl State {
         if operation.mutates() {
             self.operations += 1;
             self.operations_left = self.operations_left.map(|left| left.saturating_sub(1));
+            self.full_after = self.full_after.map(|left| left.saturating_sub(1));
         }
         Ok(self.faults.meet(operation, paths))
     }
@@ -98,7 +101,13 @@ impl Shared {
     }
 
     pub(super) fn state(&self) -> MutexGuard<'_, State> {
-        self.state.lock()
+        let mut state = self.state.lock();
+        // Here no file is locked.
+        if state.full_after == Some(0) {
+            state.full_after = None;
+            state.capacity = Some(state.used());
+        }
+        state
     }
 }
 
