@@ -74,7 +74,8 @@ impl Builder {
     }
 
     /// Bytes for both memtables. Writers are slowed smoothly from 60 % on; a
-    /// checkpoint begins at 50 %. Default 32 MiB, at least 64 KiB.
+    /// checkpoint begins at 50 %. On a full disk removals may take 64 MiB more.
+    /// Default 32 MiB, at least 64 KiB.
     ///
     /// ```
     /// let db = sessiondb::Database::builder().memtable_bytes(8 << 20).temporary()?;

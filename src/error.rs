@@ -113,8 +113,10 @@ pub enum Error {
         /// What does not hold.
         reason: String,
     },
-    /// There is no space for this write; nothing was applied. Writes work
-    /// again once there is some.
+    /// There is no space for this write, on disk or within
+    /// [`max_disk_bytes`](crate::Builder::max_disk_bytes); nothing was applied.
+    /// Writes work again once there is some. What only removes works meanwhile,
+    /// 100,000 times at least.
     #[error("no space left to {doing}; free some space, no reopening is needed")]
     StorageFull {
         /// What needed the space.

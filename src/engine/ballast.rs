@@ -158,3 +158,6 @@ impl Ballast {
         file.allocate(bytes)
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -249,4 +249,36 @@ mod tests {
         memtable.release(20);
         assert_eq!(memtable.used(), 0);
     }
+
+    #[test]
+    fn what_only_removes_has_memory_when_no_checkpoint_can_give_any_back() {
+        let memtable = filled(LIMIT);
+        memtable.admit_removal().unwrap();
+        memtable.set_stuck(true);
+        let is_full = |outcome| matches!(outcome, Err(Error::StorageFull { .. }));
+        assert!(is_full(memtable.admit(|| Ok(()))));
+        for _ in 0..100_000 {
+            memtable.admit_removal().unwrap();
+            memtable.grow(CELL_BYTES + 150);
+        }
+        memtable.grow(REMOVALS_BYTES);
+        assert!(is_full(memtable.admit_removal()));
+        memtable.set_stuck(false);
+        memtable.admit_removal().unwrap();
+    }
+
+    #[test]
+    fn what_is_to_be_written_is_counted_until_it_is_published() {
+        let memtable = filled(0);
+        memtable.owe(0, 1000);
+        memtable.owe(1000, 3000);
+        assert_eq!(memtable.owed(), 3000);
+        memtable.freeze();
+        memtable.owe(0, 500);
+        assert_eq!(memtable.owed(), 3500);
+        memtable.release_all();
+        assert_eq!(memtable.owed(), 500);
+        memtable.owe(700, 0);
+        assert_eq!(memtable.owed(), 0);
+    }
 }

@@ -63,12 +63,16 @@ impl JournalOptions {
             opened => opened,
         };
         let file = opened.map_err(|error| self.reserve_failed("create", error))?;
+        let length = length_of(&*file, &self.disk.root().join(RESERVE))?;
         // Also one that is long enough: a copy of the directory may have holes.
         if let Err(error) = file.allocate(self.reserve_bytes()) {
             drop(file);
             // A part of it would only take space away.
             let _ = self.disk.remove(path);
             return Err(self.reserve_failed("allocate", error));
+        }
+        if length >= self.reserve_bytes() {
+            return Ok(());
         }
         let path = self.disk.root().join(RESERVE);
         file.sync_all()

@@ -45,7 +45,8 @@ pub use transaction::Transaction;
 /// [`Database::close`], with `Reentrant` inside a closure of the same
 /// database, with `Poisoned` after a failed write to disk, with `Io` and
 /// `Corrupted` where it has to read a file. Writes may also fail with
-/// `StorageFull`, and then changed nothing.
+/// `StorageFull`, and then changed nothing; those that only remove do so only
+/// when the space that is kept for them is used up.
 ///
 /// Dropping a handle neither waits for its writes nor discards them.
 ///

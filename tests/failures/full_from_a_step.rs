@@ -158,12 +158,15 @@ impl Stage {
             },
             Act::RemovePrefix => {
                 session.remove_prefix("0/")?;
-                keys.iter_mut()
-                    .for_each(|keys| keys.retain(|key, _| !key.starts_with("0/")));
+                if let Some(keys) = keys {
+                    keys.retain(|key, _| !key.starts_with("0/"));
+                }
             }
             Act::Clear => {
                 session.clear()?;
-                keys.iter_mut().for_each(Keys::clear);
+                if let Some(keys) = keys {
+                    keys.clear();
+                }
             }
             Act::Cycle => drop(session.cycle_id()?),
             Act::Flush => {
