@@ -81,10 +81,10 @@ pub(super) fn run(shared: &Shared) {
             if restored.is_err() {
                 tail.reserve = Reserve::Missing;
             }
-            tail.is_full = restored.is_err();
+            let was_full = std::mem::replace(&mut tail.is_full, restored.is_err());
             tail.reserve_failure = restored
                 .err()
-                .inspect(|error| stop_unless_full(shared, error));
+                .inspect(|error| stop_unless_full(shared, error, was_full));
             shared.allocated.notify_all();
             continue;
         }
@@ -101,7 +101,7 @@ pub(super) fn run(shared: &Shared) {
             worked => worked,
         };
         if let Err(error) = worked {
-            stop_unless_full(shared, &error);
+            stop_unless_full(shared, &error, tail.is_full);
             tail.is_full = true;
             tail.failure = Some(error);
             tail.wanted = 0;
@@ -126,8 +126,10 @@ pub(super) fn run(shared: &Shared) {
 
 /// A full disk is foreseen. Everything else stops the writing: what the files
 /// look like then is not known.
-fn stop_unless_full(shared: &Shared, error: &Error) {
-    tracing::warn!(%error, "journal space cannot be allocated");
+fn stop_unless_full(shared: &Shared, error: &Error, was_full: bool) {
+    if !was_full {
+        tracing::warn!(%error, "journal space cannot be allocated");
+    }
     if !matches!(error, Error::StorageFull { .. }) {
         shared.poison.set(error);
         shared.commit.wake_all();

@@ -143,8 +143,11 @@ impl Journal {
 
     /// Has the reserve made again where it is used, in the background.
     pub(crate) fn restore_reserve(&self) {
+        let options = &self.shared.options;
+        let has_space = options.disk.free_bytes() >= options.reserve_bytes();
         let mut tail = self.shared.tail.lock();
-        if tail.reserve == Reserve::Missing {
+        let is_possible = has_space || !tail.spares.is_empty();
+        if tail.reserve == Reserve::Missing && is_possible {
             tail.reserve = Reserve::Wanted;
             self.shared.allocate.notify_one();
         }

@@ -87,7 +87,7 @@ fn survives(disk: &SimulatedDisk, database: &Database, check: impl Fn(&Database)
 fn a_hundred_thousand_keys_are_popped_and_after_that_the_disk_is_full() {
     without_hanging(|| {
         let disk = disk(1);
-        let more = MANY * 2;
+        let more = MANY + MANY / 2;
         let (database, session) = keys(&disk, more);
         let mut popped = 0;
         let refused = loop {
