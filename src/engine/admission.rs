@@ -37,6 +37,8 @@ impl Engine {
     pub(super) fn admit_put<'c>(&self, cell: &'c Cell, bytes: u64) -> Result<Admitted<'c>> {
         self.check()?;
         self.wake_when_wanted();
+        // Who only removes is not to wait for memory in vain.
+        self.admit_space(bytes)?;
         // Without a background nobody would come and make room.
         if self.options.background {
             self.memtable.admit(|| {
@@ -44,7 +46,6 @@ impl Engine {
                 self.journal.check()
             })?;
         }
-        self.admit_space(bytes)?;
         let bytes = bytes.saturating_add(SMALL_FRAME);
         self.enter(cell, bytes, Purpose::Put)
     }
@@ -86,9 +87,10 @@ impl Engine {
         }
     }
 
-    /// Wakes the background when there is enough to checkpoint.
+    /// Wakes the background when there is enough to checkpoint. One that found
+    /// no space is tried again by itself, and not with every write.
     pub(super) fn wake_when_wanted(&self) {
-        if self.wants_checkpoint() {
+        if self.wants_checkpoint() && !self.is_stuck() {
             self.background.wake();
         }
     }

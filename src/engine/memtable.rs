@@ -75,7 +75,9 @@ impl Memtable {
         if used <= soft {
             return Ok(());
         }
-        self.delay(self.pressure(used, soft));
+        if !self.is_stuck() {
+            self.delay(self.pressure(used, soft));
+        }
         while self.used() >= self.limit {
             may_wait()?;
             if self.is_stuck.load(Ordering::Relaxed) {

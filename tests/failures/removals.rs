@@ -4,9 +4,10 @@
 
 use std::sync::Arc;
 
-use sessiondb::{Crash, Database, Error, IndexFate, Result, Session, SimulatedDisk};
+use sessiondb::{Crash, Database, Error, Fault, FaultEffect, IndexFate, Operation, Result};
+use sessiondb::{Session, SimulatedDisk};
 
-use crate::support::{NEVER, disk, without_hanging};
+use crate::support::{NEVER, disk, fault, wait_for, without_hanging};
 
 const MANY: usize = 100_000;
 
@@ -226,5 +227,42 @@ fn what_is_refused_leaves_no_trace() {
             assert_eq!(session.get(&key(0)).unwrap(), Some(0_usize));
             assert!(database.open_session(&new).unwrap().is_none());
         });
+    });
+}
+
+#[test]
+fn removals_have_memory_while_no_checkpoint_finds_space() {
+    without_hanging(|| {
+        let disk = disk(7);
+        disk.inject(Fault {
+            kind: std::io::ErrorKind::StorageFull,
+            times: u64::MAX,
+            ..fault(Operation::Create, "BALLAST", FaultEffect::Refuse)
+        });
+        let database = Database::builder()
+            .memtable_bytes(64 << 10)
+            .idle_checkpoint_after(std::time::Duration::from_millis(10))
+            .open_on(Arc::new(disk.clone()))
+            .unwrap();
+        let session = database.create_session();
+        for first in (0..3000).step_by(100) {
+            let put = session.transaction(|tx| {
+                (first..first + 100).try_for_each(|number| tx.set(&key(number), &number))
+            });
+            put.unwrap();
+        }
+        wait_for("a checkpoint", || database.stats().memtable_bytes == 0);
+        fill_up(&disk, &database);
+        for number in 0..3000 {
+            let popped = session.pop(&key(number)).unwrap();
+            assert_eq!(popped, Some(number));
+        }
+        assert!(database.stats().memtable_bytes > 5 * (64 << 10));
+        assert_nothing_can_be_put(&database);
+        disk.set_capacity(None);
+        wait_for("a put", || session.set("key", &1).is_ok());
+        wait_for("a checkpoint", || database.stats().memtable_bytes == 0);
+        assert_eq!(session.len().unwrap(), 1);
+        database.close().unwrap();
     });
 }
