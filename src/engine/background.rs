@@ -42,7 +42,6 @@ struct Signal {
 struct Chores {
     purge: PurgeCursor,
     next_purge: Instant,
-    is_renewing: bool,
     next_look: Instant,
     /// The position of the journal at the last step of compaction.
     seen: u64,
@@ -54,7 +53,6 @@ impl Chores {
         Self {
             purge: PurgeCursor::default(),
             next_purge: now + BETWEEN_PURGES,
-            is_renewing: false,
             next_look: now + BETWEEN_LOOKS,
             seen: 0,
         }
@@ -123,19 +121,17 @@ impl Chores {
     }
 
     fn renew(&mut self, engine: &Engine) -> Result<bool> {
-        if !self.is_renewing {
+        if !engine.is_renewing() {
             let now = Instant::now();
             if now < self.next_look {
                 return Ok(false);
             }
             self.next_look = now + BETWEEN_LOOKS;
-            self.is_renewing = engine.wants_renewal();
+            if !engine.wants_renewal() {
+                return Ok(false);
+            }
         }
-        if self.is_renewing {
-            self.is_renewing = false;
-            self.is_renewing = engine.renew_step()?;
-        }
-        Ok(self.is_renewing)
+        engine.renew_step()
     }
 }
 
@@ -218,8 +214,18 @@ fn run(signal: &Signal, engine: &Weak<Engine>) {
         // One that found no space is tried again also when nobody can write
         // any more, or nobody does.
         let outcome = if engine.wants_checkpoint() || idle || engine.is_stuck() {
-            let done = engine.checkpoint().and_then(|()| chores.keep_up(&engine));
-            done.map(|()| Some(Duration::ZERO))
+            match engine.checkpoint() {
+                Ok(()) => chores.keep_up(&engine).map(|()| Some(Duration::ZERO)),
+                // What is garbage may be in the way.
+                Err(error @ Error::StorageFull { .. }) if engine.options.upkeep.compacts => {
+                    match engine.compact_step(Worth::FOR_ROOM) {
+                        Ok(compacted) if compacted.more => Ok(Some(Duration::ZERO)),
+                        _ if engine.sweep_urgently() => Ok(Some(Duration::ZERO)),
+                        _ => Err(error),
+                    }
+                }
+                Err(error) => Err(error),
+            }
         } else {
             chores.step(&engine, position)
         };

@@ -72,10 +72,11 @@ pub(super) struct Pending {
     plan: Option<Plan>,
 }
 
-impl Pending {
-    /// Whether it is committed.
+impl Checkpointer {
+    /// Whether a batch is committed and not published yet.
     pub(super) fn has_plan(&self) -> bool {
-        self.plan.is_some()
+        let pending = self.pending.as_ref();
+        pending.is_some_and(|pending| pending.plan.is_some())
     }
 }
 

@@ -5,6 +5,9 @@
 //! and with the last of them the file does not count any more. It is removed
 //! once the index, durably, leads elsewhere.
 //!
+//! INVARIANT: a file is removed only once all that was copied out of it is
+//! published: no row and no session in memory leads there any more.
+//!
 //! INVARIANT: only deaths that a committed batch knows are deaths here; a
 //! session that is only flushed in memory is copied, and the tombstone that
 //! comes later lies behind the copy.
@@ -24,7 +27,6 @@ use crate::format::record::{PageRow, SessionRow};
 use crate::format::segment_frame::{FooterEntry, Identity, Kind};
 use crate::index::{Index, LiveBytes};
 use crate::segments::Standing;
-use crate::session_id::SessionDigest;
 
 mod choice;
 
@@ -32,6 +34,8 @@ pub(super) use choice::Worth;
 
 /// Bytes copied in one batch: for so long a checkpoint may have to wait.
 const STEP_BYTES: u64 = 1 << 20;
+/// Frames looked at for one batch, living or not.
+const STEP_ENTRIES: usize = 16 << 10;
 
 /// Garbage that is none of the writers' business.
 const BLOAT_BYTES: u64 = 16 << 20;
@@ -41,6 +45,8 @@ const BLOAT_BYTES: u64 = 16 << 20;
 pub(super) struct Compactor {
     task: Option<Task>,
     known: Known,
+    /// What was copied last and is not published.
+    moves: Vec<Move>,
     /// Whether files that do not count any more are still to be removed.
     has_dropped: bool,
 }
@@ -56,6 +62,21 @@ pub(super) struct Compacted {
     pub(super) freed: u64,
 }
 
+impl Compactor {
+    /// When an open has left files that do not count.
+    pub(super) fn new(has_dropped: bool) -> Self {
+        Self {
+            has_dropped,
+            ..Self::default()
+        }
+    }
+
+    /// Whether the index leads where nothing counts any more.
+    pub(super) fn is_ahead(&self) -> bool {
+        !self.moves.is_empty()
+    }
+}
+
 impl Compacted {
     fn to_be_continued() -> Self {
         Self {
@@ -65,22 +86,9 @@ impl Compacted {
     }
 }
 
-/// What is to become of a frame.
-#[derive(Debug, Clone, PartialEq, Eq)]
-enum Fate {
-    /// Nothing needs it.
-    Dead,
-    /// It hides something; no row leads to it.
-    Kept,
-    /// A session's row leads to it.
-    Image(SessionDigest, Box<SessionRow>),
-    /// A page's row leads to it.
-    Page(PageRow),
-}
-
 /// A frame that was copied.
+#[derive(Debug)]
 struct Move {
-    fate: Fate,
     entry: FooterEntry,
     to: Location,
 }
@@ -93,18 +101,17 @@ impl Engine {
             self.journal.check()?;
             // What is committed and not published has other places than the
             // rows say.
-            if checkpointer.pending.is_some() || checkpointer.footer.is_none() {
+            if checkpointer.has_plan() {
                 return Ok(Compacted::default());
             }
             let index = self.index.get()?;
-            if checkpointer.compactor.has_dropped {
-                self.remove_dropped(&mut checkpointer, &index)?;
-            }
+            self.finish_moves(&mut checkpointer, &index)?;
             let task = match checkpointer.compactor.task.take() {
                 Some(task) => task,
                 None => match self.next_task(&mut checkpointer, &index, worth)? {
                     Choice::Task(task) => task,
                     Choice::Tail(task) => {
+                        self.check_room_for(worth)?;
                         self.leave_tail(&mut checkpointer)?;
                         task
                     }
@@ -112,6 +119,7 @@ impl Engine {
                     Choice::Nothing => return Ok(Compacted::default()),
                 },
             };
+            self.check_room_for(worth)?;
             self.go_on(&mut checkpointer, &index, task)
         })
     }
@@ -147,6 +155,14 @@ impl Engine {
         bytes > live.saturating_add(live / 2).saturating_add(BLOAT_BYTES)
     }
 
+    fn check_room_for(&self, worth: Worth) -> Result<()> {
+        if worth.is_urgent {
+            self.check_room()
+        } else {
+            self.check_spare_room()
+        }
+    }
+
     fn next_task(
         &self,
         checkpointer: &mut Checkpointer,
@@ -166,10 +182,15 @@ impl Engine {
         index: &Index,
         mut task: Task,
     ) -> Result<Compacted, Setback> {
-        self.check_spare_room()?;
+        let needed = self.take_needed(index, &mut task)?;
+        if needed.is_empty() && !task.left.is_empty() {
+            self.progress.set_compaction(task.left.len(), task.total);
+            checkpointer.compactor.task = Some(task);
+            return Ok(Compacted::to_be_continued());
+        }
         let batch = checkpointer.batch.next();
         let mut writer = self.poisoning(self.segments.begin(batch))?;
-        let mut moves = Vec::new();
+        let mut moves = Vec::with_capacity(needed.len());
         let mut copied = 0_u64;
         for some in task.retirements.drain(..) {
             copied = copied.saturating_add(retirement_bytes(&some));
@@ -177,12 +198,7 @@ impl Engine {
                 writer.retire(digest, some.until);
             }
         }
-        while copied < STEP_BYTES {
-            let Some(entry) = task.left.pop() else { break };
-            let fate = self.fate(index, &entry)?;
-            if fate == Fate::Dead {
-                continue;
-            }
+        for entry in needed {
             let Some(raw) = self.segments.read_whole(&entry)? else {
                 tracing::warn!(location = ?entry.location, "a damaged frame is not compacted");
                 checkpointer.compactor.known.is_damaged(task.number);
@@ -190,10 +206,11 @@ impl Engine {
             };
             let to = self.poisoning(writer.copy(&entry, &raw))?;
             copied = copied.saturating_add(to.length.into());
-            moves.push(Move { fate, entry, to });
+            moves.push(Move { entry, to });
         }
         let dropped = task.left.is_empty().then_some(task.number);
         self.commit_copies(checkpointer, batch, writer, dropped)?;
+        checkpointer.compactor.moves = moves;
         let mut freed = 0;
         if let Some(number) = dropped {
             freed = self.segments.length(number).unwrap_or(0);
@@ -206,12 +223,7 @@ impl Engine {
             self.progress.set_compaction(task.left.len(), task.total);
             checkpointer.compactor.task = Some(task);
         }
-        for moved in &moves {
-            self.publish_move(index, moved)?;
-        }
-        if dropped.is_some() {
-            self.remove_dropped(checkpointer, index)?;
-        }
+        self.finish_moves(checkpointer, index)?;
         Ok(Compacted {
             more: true,
             copied,
@@ -219,12 +231,46 @@ impl Engine {
         })
     }
 
+    /// What is needed of what comes next, about a step's bytes of it.
+    fn take_needed(&self, index: &Index, task: &mut Task) -> Result<Vec<FooterEntry>, Setback> {
+        let mut needed = Vec::new();
+        let mut bytes = 0_u64;
+        for _ in 0..STEP_ENTRIES {
+            if bytes >= STEP_BYTES {
+                break;
+            }
+            let Some(entry) = task.left.pop() else { break };
+            if self.is_needed(index, &entry)? {
+                bytes = bytes.saturating_add(entry.location.length.into());
+                needed.push(entry);
+            }
+        }
+        Ok(needed)
+    }
+
+    /// Publishes what is copied, and removes what does not count any more.
+    /// What fails is done again before the next step, after a rebuild of the
+    /// index perhaps.
+    fn finish_moves(&self, checkpointer: &mut Checkpointer, index: &Index) -> Result<(), Setback> {
+        let compactor = &mut checkpointer.compactor;
+        let mut moves = compactor.moves.iter();
+        moves.try_for_each(|moved| publish_row(index, moved))?;
+        for moved in &compactor.moves {
+            self.publish_place(moved);
+        }
+        compactor.moves.clear();
+        if compactor.has_dropped {
+            self.remove_dropped(checkpointer, index)?;
+        }
+        Ok(())
+    }
+
     /// Goes on in a new file, so that the last one can be compacted.
     fn leave_tail(&self, checkpointer: &mut Checkpointer) -> Result<()> {
-        self.check_spare_room()?;
         let batch = checkpointer.batch.next();
+        let tail = self.segments.tail().number;
         let mut writer = self.poisoning(self.segments.begin(batch))?;
-        self.poisoning(writer.roll())?;
+        self.poisoning(writer.leave(tail))?;
         self.commit_copies(checkpointer, batch, writer, None)
     }
 
@@ -257,24 +303,21 @@ impl Engine {
         outcome
     }
 
-    fn fate(&self, index: &Index, entry: &FooterEntry) -> Result<Fate, Setback> {
-        let fate = match (&entry.identity, entry.kind) {
+    fn is_needed(&self, index: &Index, entry: &FooterEntry) -> Result<bool, Setback> {
+        Ok(match (&entry.identity, entry.kind) {
             (Identity::Session(digest, _), Kind::Image | Kind::SessionDamage) => {
                 let row = index.session(digest)?;
-                row.filter(|row| row.location == entry.location)
-                    .map(|row| Fate::Image(*digest, Box::new(row)))
+                row.is_some_and(|row| row.location == entry.location)
             }
             (Identity::Page(generation, _, lower), Kind::Page) => {
                 let row = index.page_row(*generation, lower)?;
-                match row.filter(|row| row.location == entry.location) {
-                    // Its rows wait for the sweep, and nobody follows them.
-                    Some(_) if index.is_buried(*generation)? => None,
-                    row => row.map(Fate::Page),
-                }
+                let leads_here = row.is_some_and(|row| row.location == entry.location);
+                // The rows of the dead wait for the sweep, and nobody follows
+                // them.
+                leads_here && !index.is_buried(*generation)?
             }
-            _ => self.is_tombstone_needed(entry)?.then_some(Fate::Kept),
-        };
-        Ok(fate.unwrap_or(Fate::Dead))
+            _ => self.is_tombstone_needed(entry)?,
+        })
     }
 
     /// Whether any other file may hold what a tombstone hides.
@@ -286,45 +329,28 @@ impl Engine {
         Ok(oldest < entry.location.segment && oldest <= self.segments.written_in(entry)?)
     }
 
-    /// The index leads to a copy from now on, and so does the session in
-    /// memory, if it is.
-    fn publish_move(&self, index: &Index, moved: &Move) -> Result<(), Setback> {
-        match (&moved.fate, &moved.entry.identity) {
-            (Fate::Image(digest, row), _) => {
-                let row = SessionRow {
-                    location: moved.to,
-                    ..(**row).clone()
-                };
-                index.put_session(digest, &row)?;
-                self.move_base(*digest, moved);
+    /// Sessions in memory follow their image, cached pages their frame. Whoever
+    /// loads the session from now on finds the new row. Under the session's
+    /// lock: a lookup finds the old file, or the new place.
+    fn publish_place(&self, moved: &Move) {
+        let (from, to) = (moved.entry.location, moved.to);
+        let digest = match moved.entry.identity {
+            Identity::Session(digest, generation) => {
+                self.cache.copy(from, to, generation);
+                digest
             }
-            (Fate::Page(row), Identity::Page(generation, _, lower)) => {
-                let row = PageRow {
-                    location: moved.to,
-                    ..*row
-                };
-                index.put_page(*generation, lower, &row)?;
-                self.cache.copy(moved.entry.location, moved.to, *generation);
-            }
-            _ => {}
-        }
-        Ok(())
-    }
-
-    /// Under the session's lock: a lookup finds the old file, or the new place.
-    /// Whoever loads the session from now on finds the new row.
-    fn move_base(&self, digest: SessionDigest, moved: &Move) {
-        let resident = self.registry.look(digest);
-        let Some(Resident::Cell(cell) | Resident::Hidden(_, cell)) = resident else {
+            Identity::Page(generation, ..) => return self.cache.copy(from, to, generation),
+        };
+        let Some(Resident::Cell(cell) | Resident::Hidden(_, cell)) = self.registry.look(digest)
+        else {
             return;
         };
         let mut state = cell.state.write();
         if let Some(base) = &mut state.base
             && base.digest == digest
-            && base.location == moved.entry.location
+            && base.location == from
         {
-            self.cache.copy(base.location, moved.to, base.generation);
-            base.location = moved.to;
+            base.location = to;
         }
     }
 
@@ -336,11 +362,35 @@ impl Engine {
     ) -> Result<(), Setback> {
         // What this gives back is more than the ballast.
         self.check_room()?;
+        // Else an open would look in them for batches that it misses.
         index.set_watermark(checkpointer.batch)?;
+        index.flush()?;
         self.segments.remove_dropped()?;
         checkpointer.compactor.has_dropped = false;
         Ok(())
     }
+}
+
+/// The index leads to a copy from now on.
+fn publish_row(index: &Index, moved: &Move) -> Result<(), Setback> {
+    #[cfg(test)]
+    super::stops::stop();
+    let (from, location) = (moved.entry.location, moved.to);
+    match &moved.entry.identity {
+        Identity::Session(digest, _) => {
+            let row = index.session(digest)?;
+            if let Some(row) = row.filter(|row| row.location == from) {
+                index.put_session(digest, &SessionRow { location, ..row })?;
+            }
+        }
+        Identity::Page(generation, _, lower) => {
+            let row = index.page_row(*generation, lower)?;
+            if let Some(row) = row.filter(|row| row.location == from) {
+                index.put_page(*generation, lower, &PageRow { location, ..row })?;
+            }
+        }
+    }
+    Ok(())
 }
 
 #[cfg(test)]

@@ -252,7 +252,7 @@ impl Engine {
         if footer.map_or(0, |(_, footer)| footer.index_hash) != checkpointer.index_hash {
             return;
         }
-        if !self.ballast.has_room() {
+        if checkpointer.compactor.is_ahead() || !self.ballast.has_room() {
             return;
         }
         let noted = index

@@ -12,7 +12,7 @@ use std::sync::atomic::AtomicU64;
 use parking_lot::{Mutex, RwLock};
 
 use super::background::Background;
-use super::ballast::Ballast;
+use super::ballast::{Ballast, INDEX_ROOM};
 use super::cache::PageCache;
 use super::checkpoint::Checkpointer;
 use super::compaction::Compactor;
@@ -99,12 +99,13 @@ impl Opening {
     }
 
     /// Removes files that compaction had done with, once the index cannot lead
-    /// to them any more. It can wait: nothing reads them.
+    /// to them any more. It can wait: nothing reads them, and compaction will.
     fn remove_dropped(&self, opened: &Opened) {
-        if !self.segments.has_dropped() {
+        if !self.segments.has_dropped() || self.disk.free_bytes() < INDEX_ROOM {
             return;
         }
-        let outcome = match opened.index.set_watermark(self.batch()) {
+        let noted = opened.index.set_watermark(self.batch());
+        let outcome = match noted.and_then(|()| opened.index.flush()) {
             Ok(()) => self
                 .segments
                 .remove_dropped()
@@ -217,7 +218,7 @@ impl Opening {
             index_hash: opened.hash,
             retired: opened.retired,
             pending: None,
-            compactor: Compactor::default(),
+            compactor: Compactor::new(self.segments.has_dropped()),
             renewal: None,
         };
         let with_threads = self.options.background;

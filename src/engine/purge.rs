@@ -19,7 +19,6 @@ use std::sync::Arc;
 use super::Engine;
 use super::admission::SMALL_FRAME;
 use super::cell::{Cell, Life};
-use super::checkpoint::Checkpointer;
 use super::expiry::hint_time;
 use super::lookup::Setback;
 use super::registry::Resident;
@@ -286,14 +285,6 @@ fn put_off(
     }
     let to = expires_at.map(hint_time);
     Verdict::Move(Box::new(HintMove { digest, row, to }))
-}
-
-impl Checkpointer {
-    fn has_plan(&self) -> bool {
-        self.pending
-            .as_ref()
-            .is_some_and(super::checkpoint::Pending::has_plan)
-    }
 }
 
 #[cfg(test)]

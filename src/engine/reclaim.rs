@@ -4,7 +4,7 @@ use std::ops::ControlFlow;
 
 use super::Engine;
 use super::compaction::{Compacted, Worth};
-use crate::error::Result;
+use crate::error::{Error, Result};
 
 /// What giving space back is about.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -54,13 +54,32 @@ impl Engine {
         if watcher(Phase::Checkpoint, 0, 1).is_break() {
             return Ok(ControlFlow::Break(()));
         }
-        self.checkpoint()?;
-        if self.sweep_all(watcher)?.is_break() {
+        // Where it finds no room, garbage may be in the way.
+        let full = match self.checkpoint() {
+            Err(error @ Error::StorageFull { .. }) => Some(error),
+            outcome => outcome.map(|()| None)?,
+        };
+        if self.sweep_all(watcher)?.is_break() || self.compact_all(watcher, reclaimed)?.is_break() {
             return Ok(ControlFlow::Break(()));
         }
+        match full {
+            Some(error) if reclaimed.freed == 0 => return Err(error),
+            Some(_) => self.checkpoint()?,
+            None => {}
+        }
+        self.renew_all(watcher)
+    }
+
+    fn compact_all(
+        &self,
+        watcher: Watcher<'_>,
+        reclaimed: &mut Reclaimed,
+    ) -> Result<ControlFlow<()>> {
         let total = self.garbage_bytes()?;
+        let mut done = 0;
         loop {
-            let done = total.saturating_sub(self.garbage_bytes()?);
+            // What a look finds to be needed was never garbage.
+            done = total.saturating_sub(self.garbage_bytes()?).max(done);
             if watcher(Phase::Compaction, done, total).is_break() {
                 return Ok(ControlFlow::Break(()));
             }
@@ -72,10 +91,9 @@ impl Engine {
             reclaimed.copied = reclaimed.copied.saturating_add(copied);
             reclaimed.freed = reclaimed.freed.saturating_add(freed);
             if !more {
-                break;
+                return Ok(ControlFlow::Continue(()));
             }
         }
-        self.renew_all(watcher)
     }
 
     fn renew_all(&self, watcher: Watcher<'_>) -> Result<ControlFlow<()>> {
@@ -99,7 +117,7 @@ impl Engine {
             if watcher(Phase::Sweep, total.saturating_sub(left), total).is_break() {
                 return Ok(ControlFlow::Break(()));
             }
-            if left == 0 || !self.sweep_slice() {
+            if left == 0 || !self.sweep_urgently() {
                 return Ok(ControlFlow::Continue(()));
             }
         }

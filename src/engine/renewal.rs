@@ -14,6 +14,7 @@ use super::current::write_current;
 use super::index_source::next_name;
 use crate::error::{Error, Result};
 use crate::format::header::Current;
+use crate::format::identity::Batch;
 use crate::index::{self, CopyCursor, Index, Trouble};
 
 /// Rows under one hold of the checkpointer.
@@ -46,43 +47,40 @@ impl Engine {
         index.fresh_bytes().is_ok_and(|fresh| bytes / 2 > fresh)
     }
 
+    /// Whether a copy is under way.
+    pub(super) fn is_renewing(&self) -> bool {
+        self.checkpointer.lock().renewal.is_some()
+    }
+
     /// Copies some of the index, or begins to; whether there is more to do.
     pub(super) fn renew_step(&self) -> Result<bool> {
         let mut checkpointer = self.checkpointer.lock();
         self.journal.check()?;
-        if checkpointer.pending.is_some() {
+        if checkpointer.has_plan() {
             return Ok(false);
         }
+        // What is copied already waits for there to be room again.
+        self.check_spare_room()?;
         let index = self.index.get()?;
-        let renewal = match checkpointer.renewal.take() {
+        let mut renewal = match checkpointer.renewal.take() {
             Some(renewal) if renewal.generation == self.index.generation() => renewal,
             _ => self.begin_renewal(&index)?,
         };
-        self.check_spare_room()?;
-        match self.advance_renewal(&mut checkpointer, &index, renewal) {
-            Ok(more) => Ok(more),
-            Err(trouble) => {
-                self.abandon_renewal(&mut checkpointer, &index);
-                tracing::warn!(%trouble, "a copy of the index was given up");
-                Ok(false)
-            }
+        let more = self.advance_renewal(&mut renewal, &index, checkpointer.batch);
+        let is_over = matches!(more, Ok(false));
+        self.progress
+            .set_renewal((!is_over).then_some(renewal.rows));
+        if !is_over {
+            checkpointer.renewal = Some(renewal);
         }
-    }
-
-    /// Lets go of a copy under way.
-    pub(super) fn abandon_renewal(&self, checkpointer: &mut Checkpointer, index: &Index) {
-        drop(index.end_renewal());
-        self.progress.set_renewal(None);
-        if let Some(renewal) = checkpointer.renewal.take() {
-            drop(renewal.successor);
-            if let Err(error) = index::set_aside(&renewal.path) {
-                tracing::warn!(%error, "a copy of the index could not be removed");
-            }
-        }
+        more.or_else(|trouble| {
+            tracing::warn!(%trouble, "a copy of the index was given up");
+            self.abandon_renewal(&mut checkpointer, &index);
+            Ok(false)
+        })
     }
 
     fn begin_renewal(&self, index: &Index) -> Result<Renewal> {
-        self.check_spare_room()?;
         let name = next_name(&self.index.name());
         let path = self.disk.index_directory(&name);
         let failed = |error| Error::io("copy the index to", &path, error);
@@ -103,47 +101,57 @@ impl Engine {
         })
     }
 
+    /// Lets go of a copy that is under way.
+    pub(super) fn abandon_renewal(&self, checkpointer: &mut Checkpointer, index: &Index) {
+        self.progress.set_renewal(None);
+        checkpointer.abandon_renewal(index);
+    }
+
     fn advance_renewal(
         &self,
-        checkpointer: &mut Checkpointer,
+        renewal: &mut Renewal,
         index: &Index,
-        mut renewal: Renewal,
+        batch: Batch,
     ) -> Result<bool, Trouble> {
-        if index.copy_rows(&renewal.successor, &mut renewal.cursor, SLICE)? {
+        let successor = &renewal.successor;
+        if index.copy_rows(successor, &mut renewal.cursor, SLICE)? {
             renewal.rows = renewal.rows.saturating_add(SLICE as u64);
-            self.progress.set_renewal(Some(renewal.rows));
-            checkpointer.renewal = Some(renewal);
             return Ok(true);
         }
         if !renewal.is_flushed {
             // The most of it, so that the last flush is a short one.
-            renewal.successor.flush()?;
+            successor.flush()?;
             renewal.is_flushed = true;
-            checkpointer.renewal = Some(renewal);
             return Ok(true);
         }
-        let Renewal {
-            successor,
-            name,
-            path,
-            ..
-        } = renewal;
-        successor.set_watermark(checkpointer.batch)?;
+        successor.set_watermark(batch)?;
         successor.note_bytes_of_a_row()?;
         successor.take_over(index);
         let current = Current {
             database: self.database,
-            index: name.clone(),
+            index: renewal.name.clone(),
         };
         write_current(&*self.disk, &current).map_err(Trouble::new)?;
         drop(index.end_renewal());
-        self.progress.set_renewal(None);
-        let old = self.index.replace(successor, name, path);
+        let (name, path) = (renewal.name.clone(), renewal.path.clone());
+        let old = self.index.replace(Arc::clone(successor), name, path);
         if let Err(error) = index::set_aside(&old) {
             tracing::warn!(%error, "the old index could not be removed");
         }
         tracing::debug!("the index is in a fresh directory");
         Ok(false)
+    }
+}
+
+impl Checkpointer {
+    fn abandon_renewal(&mut self, index: &Index) {
+        drop(index.end_renewal());
+        if let Some(renewal) = self.renewal.take() {
+            drop(renewal.successor);
+            if let Err(error) = index::set_aside(&renewal.path) {
+                tracing::warn!(%error, "a copy of the index could not be removed");
+            }
+        }
     }
 }
 

@@ -11,11 +11,20 @@ use super::lookup::Setback;
 const SLICE: usize = 256;
 
 impl Engine {
-    /// Removes some rows; whether there may be more.
+    /// Removes some rows; whether there may be more. Waits where there is no
+    /// room for sled.
     pub(crate) fn sweep_slice(&self) -> bool {
-        if !self.ballast.has_room() {
-            return false;
-        }
+        self.ballast.has_room() && self.sweep_now()
+    }
+
+    /// The same, for which the ballast is let go of: it leads to more space.
+    pub(super) fn sweep_urgently(&self) -> bool {
+        self.graves().is_ok_and(|graves| graves > 0)
+            && self.check_room().is_ok()
+            && self.sweep_now()
+    }
+
+    fn sweep_now(&self) -> bool {
         let generation = self.index.generation();
         match self.sweep_some() {
             Ok(more) => more,

@@ -60,6 +60,14 @@ impl Guard {
     }
 }
 
+#[cfg(test)]
+impl Guard {
+    /// As if sled had failed.
+    pub(super) fn fail(&self) {
+        self.failed.store(true, Ordering::Relaxed);
+    }
+}
+
 /// Runs an operation of sled once.
 pub(super) fn protect<T>(operation: impl FnOnce() -> sled::Result<T>) -> Outcome<T> {
     match catch_unwind(AssertUnwindSafe(operation)) {

@@ -335,6 +335,12 @@ impl Index {
         self.insert(&self.dead, &generation.0.to_be_bytes(), Vec::new())
     }
 
+    /// What sled may do at any time.
+    #[cfg(test)]
+    pub(crate) fn fail(&self) {
+        self.guard.fail();
+    }
+
     /// What a crash may do to a grave.
     #[cfg(test)]
     pub(crate) fn forget_grave(&self, generation: Generation) -> Outcome<()> {

@@ -297,11 +297,27 @@ impl Segments {
             }
         })?;
         let mut files = self.files.write();
+        // One that is removed meanwhile would take up its space for as long as
+        // somebody has it open. It stopped counting before.
+        if !self.may_count(number) {
+            return Ok(file);
+        }
         if files.len() >= OPEN_FILES {
             files.pop_first();
         }
         files.insert(number, Arc::clone(&file));
         Ok(file)
+    }
+
+    #[cfg(test)]
+    pub(crate) fn keeps_open(&self, number: SegmentNumber) -> bool {
+        self.files.read().contains_key(&number)
+    }
+
+    /// Whether a file counts, or may be about to.
+    fn may_count(&self, number: SegmentNumber) -> bool {
+        let tail = self.tail.lock();
+        number >= tail.segment || tail.end(number).is_some()
     }
 
     /// Creates a file with its header. Not synced.

@@ -91,11 +91,11 @@ impl Segments {
         Ok(head.written_in)
     }
 
-    /// A frame as it lies on disk, for a copy; `None` when it is damaged.
+    /// A frame as it lies on disk, for a copy; `None` when it cannot be read.
     pub(crate) fn read_whole(&self, entry: &FooterEntry) -> Result<Option<Vec<u8>>> {
         let FooterEntry { location, kind, .. } = *entry;
         let raw = match self.read_raw(location) {
-            Err(Error::Corrupted { .. }) => return Ok(None),
+            Err(Error::Corrupted { .. } | Error::Io { .. }) => return Ok(None),
             raw => raw?,
         };
         let frame = segment_frame::parse(&raw, 0, self.place(location));

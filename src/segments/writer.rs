@@ -128,8 +128,16 @@ impl BatchWriter {
         self.roll()
     }
 
+    /// Goes on in a new file, unless this one has been left already.
+    pub(crate) fn leave(&mut self, number: SegmentNumber) -> Result<()> {
+        if self.segment == number {
+            return self.roll();
+        }
+        Ok(())
+    }
+
     /// Goes on in a new file. The old one says itself what lies in it.
-    pub(crate) fn roll(&mut self) -> Result<()> {
+    fn roll(&mut self) -> Result<()> {
         if !self.entries.is_empty() || !self.retirements.is_empty() {
             let part = Footer {
                 batch: self.batch,

@@ -25,6 +25,8 @@ pub(in super::super) struct Worth {
     one_in: u64,
     /// And so many bytes at least.
     least: u64,
+    /// Whether the ballast is let go of for it.
+    pub(super) is_urgent: bool,
 }
 
 impl Worth {
@@ -33,11 +35,18 @@ impl Worth {
     pub(in super::super) const BY_ITSELF: Self = Self {
         one_in: 4,
         least: 64 << 10,
+        is_urgent: false,
+    };
+    /// The same, where a checkpoint has found no room.
+    pub(in super::super) const FOR_ROOM: Self = Self {
+        is_urgent: true,
+        ..Self::BY_ITSELF
     };
     /// When somebody asks for it.
     pub(in super::super) const ASKED_FOR: Self = Self {
         one_in: 16,
         least: 4 << 10,
+        is_urgent: true,
     };
 
     fn is_reached(self, garbage: u64, bytes: u64) -> bool {
@@ -87,7 +96,7 @@ pub(super) enum Choice {
 #[derive(Debug, Default)]
 pub(super) struct Known {
     kept: BTreeMap<SegmentNumber, Kept>,
-    /// Files with a damaged frame that something still leads to: they stay.
+    /// Files that cannot be read where something still leads to: they stay.
     damaged: BTreeSet<SegmentNumber>,
 }
 
@@ -202,7 +211,7 @@ impl Engine {
     }
 
     /// What lies in a file, and how much of it has to stay though no row leads
-    /// to it; `None` for a file that is damaged.
+    /// to it; `None` for a file that cannot be read.
     fn look(&self, known: &mut Known, file: SealedFile) -> Result<Option<Task>, Setback> {
         let looked = self.segments.contents(file.number).and_then(|contents| {
             let Contents {
@@ -233,8 +242,8 @@ impl Engine {
             })
         });
         match looked {
-            Err(error @ Error::Corrupted { .. }) => {
-                tracing::warn!(%error, "a damaged file is not compacted");
+            Err(error @ (Error::Corrupted { .. } | Error::Io { .. })) => {
+                tracing::warn!(%error, "a file that cannot be read is not compacted");
                 known.is_damaged(file.number);
                 Ok(None)
             }

@@ -6,7 +6,10 @@ use std::sync::Arc;
 
 use super::super::testing::{check_hash, locations, rebuild, spoil};
 use super::*;
+use crate::format::identity::SegmentNumber;
 use crate::{Crash, Database, IndexFate, Phase, SessionId, SimulatedDisk};
+
+mod steps;
 
 /// A database of small files, whose background is the test.
 fn open(disk: &SimulatedDisk) -> Database {

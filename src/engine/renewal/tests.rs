@@ -1,7 +1,9 @@
 //! The copy has what the index has, whatever happens meanwhile.
 
 use super::super::testing::{check_hash, open, rebuild};
-use crate::{Crash, Database, IndexFate, Phase, Session, SimulatedDisk};
+use crate::{
+    Crash, Database, Error, Fault, FaultEffect, IndexFate, Operation, Phase, Session, SimulatedDisk,
+};
 
 /// Sessions of many pages, some of them owned, some gone.
 fn fill(db: &Database, sessions: usize) -> Vec<Session> {
@@ -146,4 +148,66 @@ fn a_small_index_is_left_alone() {
     .unwrap();
     assert!(!phases.contains(&Phase::Index));
     assert_eq!(name(&db), "index-0001");
+}
+
+fn copies(disk: &SimulatedDisk) -> usize {
+    std::fs::read_dir(disk.index_root()).unwrap().count()
+}
+
+#[test]
+fn a_full_disk_in_between_is_waited_for() {
+    let disk = SimulatedDisk::new(7).unwrap();
+    let db = open(&disk);
+    fill(&db, 40);
+    for steps in 1..20 {
+        disk.set_capacity(Some(1));
+        let outcome = db.engine().renew_step();
+        assert!(matches!(outcome, Err(Error::StorageFull { .. })));
+        disk.set_capacity(None);
+        if !db.engine().renew_step().unwrap() {
+            assert!(steps >= 8, "{steps}");
+            break;
+        }
+        assert_eq!(copies(&disk), 2);
+    }
+    assert_eq!(name(&db), "index-0002");
+    assert_eq!(copies(&disk), 1);
+    check(&db, 32);
+}
+
+#[test]
+fn a_full_disk_and_a_close_leave_nothing_behind() {
+    let disk = SimulatedDisk::new(8).unwrap();
+    let db = open(&disk);
+    fill(&db, 40);
+    assert!(db.engine().renew_step().unwrap());
+    disk.set_capacity(Some(1));
+    assert!(db.engine().renew_step().is_err());
+    disk.set_capacity(None);
+    db.close().unwrap();
+    assert_eq!(copies(&disk), 1);
+    check(&open(&disk), 32);
+}
+
+#[test]
+fn a_copy_that_cannot_take_its_place_goes() {
+    let disk = SimulatedDisk::new(9).unwrap();
+    let db = open(&disk);
+    fill(&db, 40);
+    disk.inject(Fault {
+        operation: Operation::Rename,
+        path_contains: "CURRENT".into(),
+        after: 0,
+        times: 1,
+        kind: std::io::ErrorKind::Other,
+        effect: FaultEffect::Refuse,
+    });
+    while db.engine().renew_step().unwrap() {}
+    assert_eq!(name(&db), "index-0001");
+    assert_eq!(copies(&disk), 1);
+    fill(&db, 5);
+    check(&db, 36);
+    while db.engine().renew_step().unwrap() {}
+    assert_eq!(name(&db), "index-0002");
+    check(&db, 36);
 }
