@@ -1,8 +1,7 @@
 //! The numbered rules of the design, a file each: every rule closes a hole,
 //! and every test here fails when its rule is taken out of the engine.
 //!
-//! Rule 6 is tested where owners are, in `tests/owners`; 16 belongs to
-//! compaction.
+//! Rule 6 is tested where owners are, in `tests/owners`.
 
 #![expect(
     clippy::unwrap_used,
@@ -25,5 +24,6 @@ mod recycled_journal;
 mod sides_of_the_freeze;
 mod support;
 mod tails_are_synced;
+mod tombstones;
 mod torn_tail;
 mod uncommitted_frames;
