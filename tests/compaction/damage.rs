@@ -46,7 +46,7 @@ fn a_damaged_frame_that_lives_keeps_its_file_and_no_other() {
     let after = files(&disk);
     assert!(after.contains(&place.0), "{} is gone", place.0);
     let gone = before.iter().filter(|file| !after.contains(file));
-    assert!(gone.count() > 1, "{before:?} became {after:?}");
+    assert!(gone.count() > 0, "{before:?} became {after:?}");
     let outcome = broken.get::<String>("name");
     assert!(
         matches!(outcome, Err(Error::Corrupted { .. })),

@@ -14,4 +14,5 @@ mod damage;
 mod full_disk;
 mod held;
 mod progress;
+mod retired;
 mod support;
