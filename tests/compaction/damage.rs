@@ -1,5 +1,6 @@
 //! Damage in a file keeps it, and is told of by the session it is in alone.
 
+use std::ops::ControlFlow;
 use std::sync::Arc;
 
 use sessiondb::{Crash, Error, IndexFate, SimulatedDisk};
@@ -56,6 +57,37 @@ fn a_damaged_frame_that_lives_keeps_its_file_and_no_other() {
         let (_, held) = &model.live[&id.to_string()];
         check_session(&session(&db, &id), held, "another one");
     }
+}
+
+/// They cannot go while it is there, however much is copied.
+#[test]
+fn tombstones_that_wait_for_a_damaged_file_do_not_keep_compaction_going() {
+    let disk = SimulatedDisk::new(15).unwrap();
+    let db = builder()
+        .retire_ids_for(std::time::Duration::ZERO)
+        .open_on(Arc::new(disk.clone()))
+        .unwrap();
+    let mut model = Model::default();
+    let broken = db.create_session();
+    broken.set("name", "the broken one").unwrap();
+    model.add(&db, 40);
+    db.checkpoint().unwrap();
+    let dead: Vec<_> = (0..600).map(|_| model.add(&db, 1)).collect();
+    db.checkpoint().unwrap();
+    for id in dead {
+        model.flush(&db, id);
+    }
+    db.checkpoint().unwrap();
+    flip(&disk, &last_place(&disk, b"the broken one"));
+    let mut calls = 0;
+    let reclaimed = db.compact_with(|_, _, _| {
+        calls += 1;
+        match calls {
+            ..1000 => ControlFlow::Continue(()),
+            _ => ControlFlow::Break(()),
+        }
+    });
+    assert!(!reclaimed.unwrap().stopped, "it comes to no end");
 }
 
 #[test]

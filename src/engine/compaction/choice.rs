@@ -176,8 +176,10 @@ impl Engine {
             worth.is_reached(scales.garbage(file, known), file.end)
         };
         let mut files = self.segments.sealed();
-        files.retain(|file| !known.damaged.contains(&file.number));
+        // For one that stays tombstones wait in vain.
         let oldest = files.first().copied();
+        let oldest = oldest.filter(|file| !known.damaged.contains(&file.number));
+        files.retain(|file| !known.damaged.contains(&file.number));
         let total: u64 = files.iter().map(|file| file.end).sum();
         let share = |file: &SealedFile| {
             scales.garbage(*file, known).saturating_mul(1 << 20) / file.end.max(1)
