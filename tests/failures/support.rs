@@ -62,7 +62,11 @@ pub(crate) fn wait_for(what: &str, mut condition: impl FnMut() -> bool) {
 
 /// Runs a test that must not hang.
 pub(crate) fn without_hanging(work: impl FnOnce() + Send + 'static) {
-    let limit = Duration::from_secs(120);
+    within(Duration::from_secs(120), work);
+}
+
+/// The same for one that has much to do.
+pub(crate) fn within(limit: Duration, work: impl FnOnce() + Send + 'static) {
     let (done, finished) = channel::<()>();
     let thread = std::thread::spawn(move || {
         let _done = done;
