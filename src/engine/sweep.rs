@@ -44,15 +44,22 @@ impl Engine {
         Ok(graves.map_or(0, |graves| graves.len() as u64))
     }
 
-    /// Not beside a merge or a verify: sled's iterators are no snapshots.
+    /// Not beside a merge or a verify: sled's iterators are no snapshots. Many
+    /// small generations are a slice as a part of a large one is.
     fn sweep_some(&self) -> Result<bool, Setback> {
         let _checkpointer = self.checkpointer.lock();
         let index = self.index.get()?;
-        let Some(generation) = index.dead_generations(1)?.first().copied() else {
-            return Ok(false);
-        };
-        index.sweep(generation, SLICE)?;
-        Ok(true)
+        let graves = index.dead_generations(SLICE)?;
+        let mut left = SLICE;
+        for generation in &graves {
+            let swept = index.sweep(*generation, left)?;
+            // A grave is a row, too.
+            left = left.saturating_sub(swept.rows.max(1));
+            if left == 0 {
+                break;
+            }
+        }
+        Ok(!graves.is_empty())
     }
 }
 

@@ -66,6 +66,25 @@ fn a_flushed_sessions_rows_go_a_slice_at_a_time() {
 }
 
 #[test]
+fn many_small_generations_are_one_slice() {
+    let disk = SimulatedDisk::new(6).unwrap();
+    let db = open(&disk);
+    let mut sessions: Vec<Session> = (0..100).map(|_| db.create_session()).collect();
+    for session in &sessions {
+        session.set_bytes("large", &[7; 6000]).unwrap();
+    }
+    db.checkpoint().unwrap();
+    for session in &mut sessions {
+        session.flush().unwrap();
+    }
+    db.checkpoint().unwrap();
+    assert_eq!(graves(&db).len(), 100);
+    assert!(db.engine().sweep_slice());
+    assert!(graves(&db).is_empty());
+    db.verify().unwrap();
+}
+
+#[test]
 fn a_sweep_that_is_cut_off_goes_on_after_the_next_open() {
     let disk = SimulatedDisk::new(2).unwrap();
     let db = open(&disk);
