@@ -14,6 +14,8 @@ use crate::report::{Report, Target};
 use crate::workplace::Workplace;
 use crate::{Outcome, mebibytes};
 
+/// Also in a quick run: with less, all would lie in a few files.
+const SESSIONS: usize = 10_000;
 /// A session's keys.
 const KEYS: usize = 100;
 /// So many times the data are written in a churn.
@@ -68,7 +70,6 @@ pub(crate) fn measure(workplace: &Workplace, report: &mut Report) -> Outcome<()>
         return Ok(());
     }
     assert_garbage_shows(&workplace.place("garbage"))?;
-    let sessions = workplace.length.choose(1_000, 10_000, 10_000);
     let place = workplace.place("sizes");
     let database = Database::open(&place)?;
     let [
@@ -84,7 +85,7 @@ pub(crate) fn measure(workplace: &Workplace, report: &mut Report) -> Outcome<()>
     ] = NAMES;
 
     let start = Instant::now();
-    let mut population = Population::load(&database, sessions, KEYS)?;
+    let mut population = Population::load(&database, SESSIONS, KEYS)?;
     let raw = population.raw_bytes();
     let loading = start.elapsed().as_secs_f64();
     let below = |most: f64| move |taken| Ratios::of(taken, raw).all <= most;
@@ -110,7 +111,7 @@ pub(crate) fn measure(workplace: &Workplace, report: &mut Report) -> Outcome<()>
     let bare = ratios.without_journal;
     report.add(highest_bare, bare, "times", Target::None, "");
 
-    let ever = u32::try_from(sessions + sessions * CHURN / 2)?;
+    let ever = u32::try_from(SESSIONS + SESSIONS * CHURN / 2)?;
     population.flush(&database)?;
     let is_enough = |taken: Taken| mebibytes(taken.without_journal()) <= EMPTY;
     let found = rest(&database, &place, WITHIN, is_enough)?;

@@ -1,9 +1,13 @@
 //! Bytes that go to disk for each byte that a user gives.
 //!
-//! The system counts what a process writes, in whole blocks and with what the
-//! file system writes for it: so each workload has a process of its own. What
-//! is counted begins when what loading left is done, and ends when what the
-//! workload left is, compaction included.
+//! The system counts what a process writes, so each workload has a process of
+//! its own. Of what it counts, the calls and their bytes are taken, and for
+//! each call one block more, since a disk writes whole blocks: that is what a
+//! write at any place takes on average, if it is synced before the next. The
+//! count of blocks that the system has, too, is of no use: where it caches
+//! files in large pieces, it counts the piece for each byte. What is counted
+//! begins when what loading left is done, and ends when what the workload left
+//! is, compaction included.
 
 use std::fs;
 use std::path::Path;
@@ -25,7 +29,7 @@ use crate::{Outcome, mebibytes};
 pub(crate) const WRITE: &str = "--write-and-count";
 
 const PATIENCE: Duration = Duration::from_secs(120);
-/// What a disk writes at least.
+/// What a disk writes for a call at least.
 const BLOCK: u64 = 4096;
 
 /// Who writes what, where.
@@ -207,7 +211,10 @@ impl Workload {
 /// Bytes that this process has caused to be written so far.
 fn written() -> Outcome<u64> {
     let counts = fs::read_to_string("/proc/self/io")?;
-    let mut lines = counts.lines();
-    let bytes = lines.find_map(|line| line.strip_prefix("write_bytes: "));
-    Ok(bytes.ok_or("the system does not count")?.parse()?)
+    let count = |name: &str| -> Outcome<u64> {
+        let mut lines = counts.lines();
+        let count = lines.find_map(|line| line.strip_prefix(name));
+        Ok(count.ok_or("the system does not count")?.trim().parse()?)
+    };
+    Ok(count("wchar:")? + count("syscw:")? * BLOCK)
 }
