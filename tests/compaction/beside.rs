@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread::ScopedJoinHandle;
 use std::time::Duration;
 
 use sessiondb::{Builder, Crash, Database, Durability, IndexFate, SessionId, SimulatedDisk};
@@ -37,7 +38,7 @@ fn live(db: &Database, seed: u64, rounds: usize) -> (Own, Vec<SessionId>) {
                 dead.push(id);
             }
             3..=6 if !ids.is_empty() => {
-                let id = ids[random.usize(..ids.len())];
+                let id = *random.choice(&ids).unwrap();
                 let (_, held) = own.get_mut(&id.to_string()).unwrap();
                 let session = db.open_session(&id).unwrap().unwrap();
                 for _ in 0..8 {
@@ -48,8 +49,8 @@ fn live(db: &Database, seed: u64, rounds: usize) -> (Own, Vec<SessionId>) {
                 }
             }
             _ if !ids.is_empty() => {
-                let id = ids[random.usize(..ids.len())];
-                let (_, held) = &own[&id.to_string()];
+                let id = *random.choice(&ids).unwrap();
+                let (_, held) = own.get(&id.to_string()).unwrap();
                 let session = db.open_session(&id).unwrap().unwrap();
                 check_session(&session, held, &format!("round {round}"));
             }
@@ -76,7 +77,7 @@ fn race(builder: Builder, seed: u64, meanwhile: impl Fn(&Database) + Sync) {
                 scope.spawn(move || live(&quick, seed * 10 + thread, 1200))
             })
             .collect();
-        let outcomes = threads.into_iter().map(|thread| thread.join());
+        let outcomes = threads.into_iter().map(ScopedJoinHandle::join);
         let outcomes: Vec<_> = outcomes.collect();
         stop.store(true, Ordering::Relaxed);
         other.join().unwrap();

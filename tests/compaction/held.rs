@@ -4,7 +4,7 @@ use crate::support::{Model, begun, check_session, prepared, session};
 
 /// A session that lies in a file which goes.
 fn moved(model: &Model) -> sessiondb::SessionId {
-    model.ids()[0]
+    model.ids().into_iter().next().unwrap()
 }
 
 #[test]
