@@ -38,8 +38,8 @@ enum Place {
 impl Place {
     fn names(self) -> [String; 2] {
         let place = match self {
-            Self::Apart => "written apart",
-            Self::Among => "written among others",
+            Self::Apart => "in files of its own",
+            Self::Among => "among others",
         };
         [
             format!("large session, {place}: space back after"),

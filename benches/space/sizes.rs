@@ -119,8 +119,13 @@ pub(crate) fn measure(workplace: &Workplace, report: &mut Report) -> Outcome<()>
     report.add(empty, all, "MiB", Target::AtMost(EMPTY), told(&found));
     let journal = mebibytes(found.taken.journal);
     report.add(empty_journal, journal, "MiB", Target::None, "");
-    let note = format!("{ever} were flushed since the beginning");
-    let each = all * f64::from(1 << 20) / f64::from(ever);
+    let each = |bytes: u64| mebibytes(bytes) * f64::from(1 << 20) / f64::from(ever);
+    let note = format!(
+        "{ever} were flushed since the beginning: {:.0} in segments, {:.0} in the index",
+        each(found.taken.segments),
+        each(found.taken.index),
+    );
+    let each = each(found.taken.without_journal());
     report.add(left, each, "bytes", Target::None, note);
 
     if database.sessions().next().is_some() {
