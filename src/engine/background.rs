@@ -19,6 +19,8 @@ const RETRY: Duration = Duration::from_millis(500);
 const BETWEEN_PURGES: Duration = Duration::from_secs(1);
 /// How long it looks for nothing, where there is nothing to do, at least.
 const LEAST_PAUSE: Duration = Duration::from_millis(20);
+/// How long nobody has to have written for compaction to be thorough.
+const REST: Duration = Duration::from_secs(4);
 /// Steps of compaction between two checkpoints, where there is too much
 /// garbage: they copy as much as a memtable holds, about.
 const STEPS_TO_KEEP_UP: usize = 16;
@@ -60,7 +62,12 @@ impl Chores {
 
     /// Does a step of the first thing that is due; how long to pause then, or
     /// `None` when nothing is.
-    fn step(&mut self, engine: &Engine, position: u64) -> Result<Option<Duration>> {
+    fn step(
+        &mut self,
+        engine: &Engine,
+        position: u64,
+        quiet: Duration,
+    ) -> Result<Option<Duration>> {
         let upkeep = engine.options.upkeep;
         // What finds no room waits. The ballast is not for it.
         if !engine.ballast.has_room() {
@@ -70,7 +77,12 @@ impl Chores {
             return Ok(Some(Duration::ZERO));
         }
         let start = Instant::now();
-        let more = upkeep.compacts && Self::compact(engine)?
+        let worth = if quiet >= REST {
+            Worth::AT_REST
+        } else {
+            Worth::BY_ITSELF
+        };
+        let more = upkeep.compacts && Self::compact(engine, worth)?
             || upkeep.renews_index && self.renew(engine)?;
         let is_busy = std::mem::replace(&mut self.seen, position) != position;
         let pause = if is_busy {
@@ -93,7 +105,7 @@ impl Chores {
                 return Ok(());
             }
             let has_swept = upkeep.sweeps && engine.sweep_slice();
-            if !Self::compact(engine)? && !has_swept {
+            if !Self::compact(engine, Worth::BY_ITSELF)? && !has_swept {
                 return Ok(());
             }
         }
@@ -101,8 +113,8 @@ impl Chores {
     }
 
     /// Where the disk is full it waits.
-    fn compact(engine: &Engine) -> Result<bool> {
-        match engine.compact_step(Worth::BY_ITSELF) {
+    fn compact(engine: &Engine, worth: Worth) -> Result<bool> {
+        match engine.compact_step(worth) {
             Err(Error::StorageFull { .. }) => Ok(false),
             compacted => Ok(compacted?.more),
         }
@@ -227,7 +239,7 @@ fn run(signal: &Signal, engine: &Weak<Engine>) {
                 Err(error) => Err(error),
             }
         } else {
-            chores.step(&engine, position)
+            chores.step(&engine, position, quiet_since.elapsed())
         };
         pause = match outcome {
             Ok(pause) => pause.unwrap_or_else(|| idle_after.max(LEAST_PAUSE) / 2),

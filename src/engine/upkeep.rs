@@ -69,7 +69,8 @@ impl Upkeep {
         self
     }
 
-    /// Whether files that are a quarter garbage are compacted.
+    /// Whether files that are a quarter garbage are compacted, or a sixteenth
+    /// when nobody has written for some seconds.
     ///
     /// ```
     /// # use sessiondb::Upkeep;

@@ -125,11 +125,13 @@ fn of_what_raced_a_clear_the_earlier_writes_are_gone_and_the_later_ones_stay() {
             together(WRITERS + 1, |thread| {
                 let session = handle(&database, &id);
                 if thread == WRITERS {
-                    while working.load(Ordering::Acquire) > 0 {
+                    loop {
                         session.clear().unwrap();
                         clears.fetch_add(1, Ordering::Relaxed);
+                        if working.load(Ordering::Acquire) == 0 {
+                            return;
+                        }
                     }
-                    return;
                 }
                 let pad = vec![7; 300];
                 for number in 0..each {

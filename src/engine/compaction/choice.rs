@@ -37,7 +37,12 @@ impl Worth {
         least: 64 << 10,
         is_urgent: false,
     };
-    /// The same, where a checkpoint has found no room.
+    /// When nobody has written for a while.
+    pub(in super::super) const AT_REST: Self = Self {
+        one_in: 16,
+        ..Self::BY_ITSELF
+    };
+    /// As by itself, where a checkpoint has found no room.
     pub(in super::super) const FOR_ROOM: Self = Self {
         is_urgent: true,
         ..Self::BY_ITSELF
