@@ -23,7 +23,7 @@ const KEYS: usize = 100;
 /// All data are so many times the large session.
 const TIMES: usize = 10;
 const WITHIN: f64 = 30.0;
-/// Until what loading left is done, and until nothing more is awaited.
+/// Until nothing more is awaited.
 const PATIENCE: Duration = Duration::from_secs(60);
 /// Of the bytes that its user gave, so many percent are to come back: some of
 /// what is copied fills its files anew.
@@ -73,7 +73,8 @@ fn measure_one(
         Place::Among => load_among(&database, keys)?,
     };
     let loading = start.elapsed().as_secs_f64();
-    let before = rest(&database, &place, PATIENCE, |_| false)?.taken;
+    database.checkpoint()?;
+    let before = Taken::of(&place)?;
     large.flush()?;
     database.commit()?;
     add(report, names, &database, &place, keys, (before, loading))?;

@@ -4,16 +4,15 @@
 //! ```text
 //! cargo bench --bench space                     a table, after some 25 minutes
 //! cargo bench --bench space -- --check          and an exit code of 1 on a miss
-//! cargo bench --bench space -- --quick          a tenth of the data, two minutes
+//! cargo bench --bench space -- --quick          less of the data, some two minutes
 //! cargo bench --bench space -- churn written    only rows that contain a word
 //! cargo bench --bench space -- --directory DIR  another file system
 //! ```
 //!
 //! Space is what the file system has allocated for all files of the database.
 //! Everything is counted; what a row leaves out is in its name. Nobody asks
-//! for a checkpoint or a compaction: the background does what it does by
-//! itself, and the measurement waits. All goes to `target/bench/space.json`
-//! too.
+//! for a compaction: the background does what it does by itself, and the
+//! measurement waits. All goes to `target/bench/space.json` too.
 
 #[path = "../operations/arguments.rs"]
 mod arguments;

@@ -12,9 +12,9 @@ use crate::directory::Taken;
 
 /// How often the space is looked at.
 const LOOK_EVERY: Duration = Duration::from_millis(50);
-/// Who has changed nothing for so long has come to rest: the background looks
-/// whether there is something to do every second.
-const STILL: Duration = Duration::from_secs(6);
+/// Who has changed nothing for so long has come to rest: within four seconds
+/// after the last write the background begins all that it does.
+const STILL: Duration = Duration::from_millis(5500);
 
 /// What a wait came to.
 #[derive(Debug, Clone, Copy)]

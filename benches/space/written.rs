@@ -6,8 +6,8 @@
 //! write at any place takes on average, if it is synced before the next. The
 //! count of blocks that the system has, too, is of no use: where it caches
 //! files in large pieces, it counts the piece for each byte. What is counted
-//! begins when what loading left is done, and ends when what the workload left
-//! is, compaction included.
+//! begins when what was loaded is checkpointed, and ends when all that the
+//! workload left is done, compaction included.
 
 use std::fs;
 use std::path::Path;
@@ -148,7 +148,7 @@ pub(crate) fn tell_written(name: &str, place: &Path, wanted: &str) -> Outcome<Ex
         .ok_or("no such workload")?;
     let database = Database::open(place)?;
     let population = Population::load(&database, workload.sessions, workload.keys)?;
-    rest(&database, place, PATIENCE, |_| false)?;
+    database.checkpoint()?;
     let before = written()?;
     let given = workload.write(&database, &population.ids, wanted.parse::<u64>()? << 20)?;
     let done = written()?;
