@@ -23,6 +23,9 @@ const KEYS: usize = 100;
 /// All data are so many times the large session.
 const TIMES: usize = 10;
 const WITHIN: f64 = 30.0;
+/// Keys of the large session. One of a quick run is not held against the
+/// target: the index's own file, which grows in steps of 4 MiB, outweighs it.
+const LARGE: usize = 1_000_000;
 /// Until nothing more is awaited.
 const PATIENCE: Duration = Duration::from_secs(60);
 /// Of the bytes that its user gave, so many percent are to come back: some of
@@ -64,7 +67,7 @@ fn measure_one(
     kind: Place,
     names: [String; 2],
 ) -> Outcome<()> {
-    let keys = workplace.length.choose(100_000, 1_000_000, 1_000_000);
+    let keys = workplace.length.choose(LARGE / 10, LARGE, LARGE);
     let place = workplace.place("large");
     let database = Database::open(&place)?;
     let start = Instant::now();
@@ -103,7 +106,11 @@ fn add(
     // Nobody has seen it come back in all that time.
     let value = after.reached.unwrap_or(f64::INFINITY);
     let note = format!("of {PERCENT} % of its bytes; loaded in {loading:.1} s");
-    report.add(seconds, value, "s", Target::AtMost(WITHIN), note);
+    let target = match keys {
+        LARGE => Target::AtMost(WITHIN),
+        _ => Target::None,
+    };
+    report.add(seconds, value, "s", target, note);
     let share = 100.0 * mebibytes(back(after.taken)) / mebibytes(raw);
     let note = format!("before {before}; after {}", after.note());
     report.add(end, share, "percent", Target::None, note);
