@@ -381,7 +381,8 @@ impl Builder {
     }
 
     /// Bytes of an index that may be copied into a fresh directory, when it
-    /// has twice the size that a new one would have.
+    /// has twice the size that a new one would have; 0: whenever there is
+    /// nothing else to do.
     ///
     /// ```
     /// # use std::sync::Arc;

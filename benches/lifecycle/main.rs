@@ -77,11 +77,5 @@ fn run() -> Outcome<ExitCode> {
     purge::measure(&workplace, &mut report)?;
     walk::measure(&workplace, &mut report)?;
     drop(workplace);
-    report.print();
-    report.write(&workplace::target().join("bench/lifecycle.json"))?;
-    if report.is_empty() {
-        return Err("no row has such a name".into());
-    }
-    let missed = arguments.check && report.missed();
-    Ok(ExitCode::from(u8::from(missed)))
+    report.finish("lifecycle.json", arguments.check)
 }

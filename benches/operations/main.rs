@@ -65,11 +65,5 @@ fn run() -> Outcome<ExitCode> {
     sustained::measure(&workplace, &mut report)?;
     reopen::measure(&workplace, &mut report)?;
     drop(workplace);
-    report.print();
-    report.write(&workplace::target().join("bench/operations.json"))?;
-    if report.is_empty() {
-        return Err("no row has such a name".into());
-    }
-    let missed = arguments.check && report.missed();
-    Ok(ExitCode::from(u8::from(missed)))
+    report.finish("operations.json", arguments.check)
 }

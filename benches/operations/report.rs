@@ -2,11 +2,13 @@
 
 use std::fs;
 use std::path::Path;
+use std::process::ExitCode;
 
 use serde_json::{Value, json};
 
 use crate::Outcome;
 use crate::machine::Machine;
+use crate::workplace;
 
 /// What a figure has to reach.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -128,15 +130,26 @@ impl Report {
         }
     }
 
-    pub(crate) fn is_empty(&self) -> bool {
+    /// Prints the table, writes it to a file of this name, and tells how the
+    /// bench ends: with `check` a miss fails it.
+    pub(crate) fn finish(&self, name: &str, check: bool) -> Outcome<ExitCode> {
+        self.print();
+        self.write(&workplace::target().join("bench").join(name))?;
+        if self.is_empty() {
+            return Err("no row has such a name".into());
+        }
+        Ok(ExitCode::from(u8::from(check && self.missed())))
+    }
+
+    fn is_empty(&self) -> bool {
         self.rows.is_empty()
     }
 
-    pub(crate) fn missed(&self) -> bool {
+    fn missed(&self) -> bool {
         self.rows.iter().any(|row| !row.ok())
     }
 
-    pub(crate) fn print(&self) {
+    fn print(&self) {
         let names = self.rows.iter().map(|row| row.name.len());
         let width = names.max().unwrap_or(0);
         println!(
@@ -157,7 +170,7 @@ impl Report {
         }
     }
 
-    pub(crate) fn write(&self, path: &Path) -> Outcome<()> {
+    fn write(&self, path: &Path) -> Outcome<()> {
         let rows: Vec<Value> = self.rows.iter().map(Row::json).collect();
         let report = json!({
             "machine": {

@@ -85,11 +85,5 @@ fn run() -> Outcome<ExitCode> {
     written::measure(&workplace, &mut report)?;
     memory::measure(&workplace, &mut report)?;
     drop(workplace);
-    report.print();
-    report.write(&workplace::target().join("bench/space.json"))?;
-    if report.is_empty() {
-        return Err("no row has such a name".into());
-    }
-    let missed = arguments.check && report.missed();
-    Ok(ExitCode::from(u8::from(missed)))
+    report.finish("space.json", arguments.check)
 }

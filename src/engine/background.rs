@@ -264,3 +264,6 @@ fn rest(signal: &Signal, pause: Duration) -> bool {
     wishes.woken = false;
     !wishes.stopped
 }
+
+#[cfg(test)]
+mod tests;

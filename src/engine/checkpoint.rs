@@ -23,12 +23,12 @@ use crate::error::{Error, Result};
 use crate::format::identity::{Batch, Generation, Location, Timestamp};
 use crate::format::record::{RowContent, SessionRow};
 use crate::format::segment_frame::Footer;
-use crate::index::{Announcement, Trouble, hint_of};
+use crate::index::{Announcement, Index, Trouble, hint_of};
 use crate::journal::Position;
 use crate::segments::{BatchWriter, Standing};
 use crate::session_id::SessionDigest;
 
-/// Checkpoints between two watermarks of the index.
+/// Batches between two watermarks of the index, those of compaction included.
 const WATERMARK_EVERY: u64 = 8;
 
 /// Sessions published between two looks at the free space.
@@ -384,8 +384,9 @@ impl Engine {
         }
         self.check_room()?;
         let index = self.index.get()?;
-        if batch.0.is_multiple_of(WATERMARK_EVERY)
-            && let Err(trouble) = index.set_watermark(batch)
+        // What compaction could not publish is older.
+        if !checkpointer.compactor.is_ahead()
+            && let Err(trouble) = move_watermark(&index, batch)
         {
             self.rebuild_index(checkpointer, &trouble)?;
         }
@@ -457,6 +458,15 @@ impl Drop for Alarm<'_> {
             self.0.journal.poison(&Error::Poisoned { cause });
         }
     }
+}
+
+/// From time to time: an open applies the batches behind the watermark.
+fn move_watermark(index: &Index, batch: Batch) -> Result<(), Trouble> {
+    let due = index.watermark()?.0.saturating_add(WATERMARK_EVERY);
+    if batch.0 < due {
+        return Ok(());
+    }
+    index.set_watermark(batch)
 }
 
 /// Writes that a session is damaged, instead of what it holds.

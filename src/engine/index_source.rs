@@ -75,7 +75,7 @@ impl IndexSource<'_> {
     ) -> Result<Opened, Setback> {
         let index = Index::open(&self.directory(name), self.cache_bytes)?;
         if is_clean {
-            index.take_live_note()?;
+            index.take_sizes_note()?;
         } else {
             self.catch_up(&index, footer)?;
         }
@@ -152,6 +152,7 @@ impl IndexSource<'_> {
         let failed = |trouble: Trouble| in_index(trouble.into_io());
         index::set_aside(&directory).map_err(in_index)?;
         let index = Index::open(&directory, self.cache_bytes).map_err(failed)?;
+        index.count_from_none();
         let circumstances = self.circumstances;
         let mut progress = |done, total| tracing::info!(done, total, "rebuild: rows written");
         let filled = rebuild::fill(&index, self.segments, &survey, circumstances, &mut progress);
@@ -256,7 +257,7 @@ impl Engine {
             return;
         }
         let noted = index
-            .note_live_bytes()
+            .note_sizes()
             .and_then(|()| index.set_watermark(batch))
             .and_then(|()| index.flush());
         if let Err(trouble) = noted {

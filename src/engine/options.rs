@@ -49,7 +49,7 @@ pub(crate) struct Options {
     pub(crate) journal_segment_bytes: u64,
     /// Bytes of a segment file, about.
     pub(crate) segment_bytes: u32,
-    /// An index that is smaller is never out of proportion.
+    /// An index that is smaller is never out of proportion; 0: it always is.
     pub(crate) index_renewal_bytes: u64,
     /// When sessions expire that say nothing else.
     pub(crate) timeouts: Timeouts,

@@ -40,11 +40,10 @@ impl Engine {
         let Ok(index) = self.index.get() else {
             return false;
         };
+        let least = self.options.index_renewal_bytes;
         let bytes = index.disk_bytes();
-        if bytes < self.options.index_renewal_bytes {
-            return false;
-        }
-        index.fresh_bytes().is_ok_and(|fresh| bytes / 2 > fresh)
+        let is_twice = |fresh: Option<u64>| fresh.is_some_and(|fresh| bytes / 2 > fresh);
+        least == 0 || bytes >= least && index.fresh_bytes().is_ok_and(is_twice)
     }
 
     /// Whether a copy is under way.

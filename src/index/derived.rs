@@ -14,9 +14,12 @@ use crate::format::derived_rows::{key_hash, owner_key, owner_prefix, split_owner
 use crate::format::record::{RowContent, SessionRow};
 use crate::session_id::SessionDigest;
 
-/// The sum of the hashes of the owners' rows.
+/// The sum of the hashes of the owners' rows, and how many there are.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub(super) struct OwnerSum(u64);
+pub(super) struct OwnerSum {
+    hash: u64,
+    pub(super) rows: u64,
+}
 
 impl OwnerSum {
     /// Adds the row that follows from a session's row.
@@ -27,7 +30,8 @@ impl OwnerSum {
     }
 
     fn add_key(&mut self, key: &[u8]) {
-        self.0 = self.0.wrapping_add(key_hash(key));
+        self.hash = self.hash.wrapping_add(key_hash(key));
+        self.rows = self.rows.saturating_add(1);
     }
 }
 

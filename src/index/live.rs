@@ -7,12 +7,21 @@
 use std::collections::BTreeMap;
 
 use parking_lot::Mutex;
+use serde::{Deserialize, Serialize};
 
-use super::guard::Outcome;
-use super::rows::{Index, undecodable};
+use super::guard::{Outcome, Trouble};
+use super::rows::Index;
 use crate::format::codec;
 use crate::format::identity::{Location, SegmentNumber};
 use crate::format::segment_frame::frame_bytes;
+
+/// What is noted at a clean stop.
+#[derive(Serialize, Deserialize)]
+struct Note {
+    #[serde(deserialize_with = "codec::list")]
+    live: Vec<(SegmentNumber, u64)>,
+    rows: Option<u64>,
+}
 
 /// Bytes of live frames by file.
 pub(crate) type LiveBytes = BTreeMap<SegmentNumber, u64>;
@@ -64,21 +73,24 @@ impl Index {
         self.live.0.lock().clone()
     }
 
-    /// Notes them, for an open that does not look at all rows.
-    pub(crate) fn note_live_bytes(&self) -> Outcome<()> {
-        let pairs: Vec<(SegmentNumber, u64)> = self.live_bytes().into_iter().collect();
-        let note = codec::encode(&pairs).map_err(super::guard::Trouble::new)?;
-        self.set_live_note(note)
+    /// Notes them, and how many rows there are, for an open that does not look
+    /// at all rows.
+    pub(crate) fn note_sizes(&self) -> Outcome<()> {
+        let note = Note {
+            live: self.live_bytes().into_iter().collect(),
+            rows: self.count.get(),
+        };
+        self.set_sizes_note(codec::encode(&note).map_err(Trouble::new)?)
     }
 
     /// Believes what was noted.
-    pub(crate) fn take_live_note(&self) -> Outcome<()> {
-        let Some(note) = self.live_note()? else {
+    pub(crate) fn take_sizes_note(&self) -> Outcome<()> {
+        let Some(note) = self.sizes_note()? else {
             return Ok(());
         };
-        let pairs: Vec<(SegmentNumber, u64)> =
-            codec::decode(&note, "a note of the index").map_err(|_| undecodable())?;
-        self.live.set(pairs.into_iter().collect());
+        let note: Note = codec::decode(&note, "a note of the index").map_err(Trouble::new)?;
+        self.live.set(note.live.into_iter().collect());
+        note.rows.into_iter().for_each(|rows| self.count.set(rows));
         Ok(())
     }
 }

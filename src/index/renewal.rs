@@ -24,11 +24,13 @@ const BYTES_OF_A_ROW: &[u8] = b"bytes of a row";
 /// What a small row takes up in a new index, with what sled writes for it:
 /// measured, 280 to 390.
 const LEAST_BYTES_OF_A_ROW: u64 = 320;
+/// So many rows say what one takes up.
+const TELLING_ROWS: u64 = 16 << 10;
 /// An index without rows.
 const EMPTY_BYTES: u64 = 1 << 20;
 
 /// How many rows there are, once somebody has counted them or knew it from the
-/// beginning. A heuristic.
+/// beginning: a clean stop notes it, a check at open counts. A heuristic.
 #[derive(Debug)]
 pub(super) struct RowCount {
     rows: AtomicU64,
@@ -56,15 +58,14 @@ impl RowCount {
             .fetch_update(Ordering::Relaxed, Ordering::Relaxed, fewer);
     }
 
-    fn get(&self) -> Option<u64> {
+    pub(super) fn get(&self) -> Option<u64> {
         let is_known = self.is_known.load(Ordering::Relaxed);
         is_known.then(|| self.rows.load(Ordering::Relaxed))
     }
 
-    fn set(&self, rows: u64) -> u64 {
+    pub(super) fn set(&self, rows: u64) {
         self.rows.store(rows, Ordering::Relaxed);
         self.is_known.store(true, Ordering::Relaxed);
-        rows
     }
 }
 
@@ -108,7 +109,7 @@ impl Index {
     /// Begins a copy in a directory.
     pub(crate) fn begin_renewal(&self, directory: &Path, cache_bytes: u64) -> Outcome<Arc<Self>> {
         let successor = Arc::new(Self::open(directory, cache_bytes)?);
-        successor.count.set(0);
+        successor.count_from_none();
         *self.successor.0.write() = Some(Arc::clone(&successor));
         Ok(successor)
     }
@@ -168,29 +169,34 @@ impl Index {
         Ok(true)
     }
 
-    /// Bytes of an index with as many rows that was made just now, about.
-    pub(crate) fn fresh_bytes(&self) -> Outcome<u64> {
-        let rows = match self.count.get() {
-            Some(rows) => rows,
-            // What is written meanwhile does not matter.
-            None => self.guard.run(|| {
-                let rows = self.trees().iter().map(|tree| tree.len() as u64).sum();
-                Ok(self.count.set(rows))
-            })?,
+    /// From now on rows are counted; there are none yet.
+    pub(crate) fn count_from_none(&self) {
+        self.count.set(0);
+    }
+
+    /// Bytes of an index with as many rows that was made just now, about;
+    /// `None` while nobody has counted them.
+    pub(crate) fn fresh_bytes(&self) -> Outcome<Option<u64>> {
+        let Some(rows) = self.count.get() else {
+            return Ok(None);
         };
         let noted = self.get(&self.meta, BYTES_OF_A_ROW)?;
         let noted = noted.and_then(|row| Some(u64::from_le_bytes(row.as_ref().try_into().ok()?)));
         let bytes_of_a_row = noted.unwrap_or(0).max(LEAST_BYTES_OF_A_ROW);
-        Ok(rows
-            .saturating_mul(bytes_of_a_row)
-            .saturating_add(EMPTY_BYTES))
+        let bytes = rows.saturating_mul(bytes_of_a_row);
+        Ok(Some(bytes.saturating_add(EMPTY_BYTES)))
     }
 
-    /// Notes what a row takes up in this index, which is new.
+    /// Notes what a row takes up in this index, which is new. Of a few rows
+    /// nothing follows: the file grows in large steps.
     pub(crate) fn note_bytes_of_a_row(&self) -> Outcome<()> {
-        let rows = self.count.get().unwrap_or(0).max(1);
-        let bytes = (self.disk_bytes() / rows).to_le_bytes().to_vec();
-        self.insert(&self.meta, BYTES_OF_A_ROW, bytes)
+        let rows = self.count.get().unwrap_or(0);
+        let bytes = if rows < TELLING_ROWS {
+            LEAST_BYTES_OF_A_ROW
+        } else {
+            self.disk_bytes().saturating_sub(EMPTY_BYTES) / rows
+        };
+        self.insert(&self.meta, BYTES_OF_A_ROW, bytes.to_le_bytes().to_vec())
     }
 
     /// Takes over what is not in rows.

@@ -19,7 +19,7 @@ const OPEN_PATIENCE: Duration = Duration::from_secs(5);
 const WATERMARK: &[u8] = b"watermark";
 const HINTS_ARE_FOR: &[u8] = b"hints are for";
 const FORGOTTEN_THROUGH: &[u8] = b"forgotten through";
-const LIVE_BYTES: &[u8] = b"live bytes";
+const SIZES: &[u8] = b"sizes";
 /// A session's key.
 pub(super) const DIGEST_BYTES: usize = 16;
 /// Large segments make it rare that unsynced writes fall on synced ones.
@@ -409,12 +409,12 @@ impl Index {
         self.insert(&self.meta, FORGOTTEN_THROUGH, row)
     }
 
-    pub(super) fn live_note(&self) -> Outcome<Option<sled::IVec>> {
-        self.get(&self.meta, LIVE_BYTES)
+    pub(super) fn sizes_note(&self) -> Outcome<Option<sled::IVec>> {
+        self.get(&self.meta, SIZES)
     }
 
-    pub(super) fn set_live_note(&self, note: Vec<u8>) -> Outcome<()> {
-        self.insert(&self.meta, LIVE_BYTES, note)
+    pub(super) fn set_sizes_note(&self, note: Vec<u8>) -> Outcome<()> {
+        self.insert(&self.meta, SIZES, note)
     }
 
     /// The note that hints are right for some timeouts.

@@ -110,7 +110,17 @@ impl Index {
         summary.orphans = orphans.collect();
         summary.derived_match = are_hinted && self.sum_owners()? == owners;
         self.live.set(summary.live.clone());
+        self.count.set(self.count_rows(&summary, &owners)?);
         Ok(summary)
+    }
+
+    /// The rows that there are; those of the large trees have been counted.
+    fn count_rows(&self, summary: &Summary, owners: &OwnerSum) -> Outcome<u64> {
+        let small = [&self.expiry, &self.retired, &self.dead];
+        let lengths = small.iter().map(|tree| tree.len() as u64);
+        let small: u64 = self.guard.run(|| Ok(lengths.sum()))?;
+        let large = summary.sessions.saturating_add(summary.pages);
+        Ok(large.saturating_add(owners.rows).saturating_add(small))
     }
 
     /// Looks at some sessions, those behind `after`; returns the last of them,

@@ -11,7 +11,6 @@ use super::tail::{Slot, Tail};
 use super::writer::Shared;
 use crate::disk::DiskFile;
 use crate::error::{Error, Result};
-use crate::format::header::JOURNAL_HEADER_BYTES;
 use crate::format::identity::JournalNumber;
 
 /// How much is filled at a time.
@@ -237,13 +236,7 @@ fn begin_next(shared: &Shared) -> Result<Slot> {
     };
     shared.tail.lock().highest = number;
     shared.options.sync_directory()?;
-    Ok(Slot {
-        number,
-        file,
-        offset: JOURNAL_HEADER_BYTES as u64,
-        allocated,
-        is_reserve: false,
-    })
+    Ok(Slot::new(number, file, allocated))
 }
 
 /// Keeps some of the unnecessary files and removes the others.

@@ -92,11 +92,8 @@ impl JournalOptions {
         let file = self.open(number)?;
         let length = length_of(&*file, &self.path(number))?;
         Ok(Some(Slot {
-            number,
-            file,
-            offset: JOURNAL_HEADER_BYTES as u64,
-            allocated: length.min(self.segment_bytes),
             is_reserve: true,
+            ..Slot::new(number, file, length.min(self.segment_bytes))
         }))
     }
 }

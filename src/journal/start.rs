@@ -10,7 +10,7 @@ use super::reader::Recovered;
 use super::tail::Slot;
 use super::{allocator, reserve};
 use crate::error::{Error, Result};
-use crate::format::header::{JOURNAL_HEADER_BYTES, JournalHeader};
+use crate::format::header::JournalHeader;
 use crate::format::identity::JournalNumber;
 
 /// File systems count in blocks of this size, or in smaller ones.
@@ -59,13 +59,7 @@ fn created(options: &JournalOptions, number: JournalNumber, allocated: u64) -> R
         options.remove(number)?;
         return Err(Error::io("write", &path, error));
     }
-    Ok(Slot {
-        number,
-        file,
-        offset: JOURNAL_HEADER_BYTES as u64,
-        allocated,
-        is_reserve: false,
-    })
+    Ok(Slot::new(number, file, allocated))
 }
 
 /// Takes the space that lies behind the last frame, where nothing counts any

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use super::reserve::{Purpose, Reserve};
 use crate::disk::DiskFile;
 use crate::error::Error;
-use crate::format::header::Declaration;
+use crate::format::header::{Declaration, JOURNAL_HEADER_BYTES};
 use crate::format::identity::{JournalNumber, Sequence};
 
 /// A file that frames go to.
@@ -24,6 +24,17 @@ pub(super) struct Slot {
 }
 
 impl Slot {
+    /// An empty file.
+    pub(super) fn new(number: JournalNumber, file: Arc<dyn DiskFile>, allocated: u64) -> Self {
+        Self {
+            number,
+            file,
+            offset: JOURNAL_HEADER_BYTES as u64,
+            allocated,
+            is_reserve: false,
+        }
+    }
+
     /// Bytes for coming frames.
     pub(super) fn free(&self) -> u64 {
         self.allocated.saturating_sub(self.offset)

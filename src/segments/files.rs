@@ -392,12 +392,11 @@ impl Segments {
         self.tail.lock().batch
     }
 
-    /// Bytes of all files.
+    /// Bytes of all files that count.
     pub(crate) fn disk_bytes(&self) -> u64 {
-        let numbers = self.numbers().unwrap_or_default().into_iter();
-        numbers
-            .filter_map(|number| self.file(number).ok()?.length().ok())
-            .sum()
+        let tail = self.tail.lock();
+        let sealed: u64 = tail.sealed.iter().map(|file| file.end).sum();
+        sealed.saturating_add(tail.offset.into())
     }
 }
 

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::ScopedJoinHandle;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use sessiondb::{Builder, Crash, Database, Durability, IndexFate, SessionId, SimulatedDisk};
 
@@ -60,8 +60,14 @@ fn live(db: &Database, seed: u64, rounds: usize) -> (Own, Vec<SessionId>) {
     (own, dead)
 }
 
-/// Four threads beside whatever `meanwhile` does again and again.
-fn race(builder: Builder, seed: u64, meanwhile: impl Fn(&Database) + Sync) {
+/// Four threads beside whatever `meanwhile` does again and again; then
+/// `afterwards` has to be true, or become so.
+fn race(
+    builder: Builder,
+    seed: u64,
+    meanwhile: impl Fn(&Database) + Sync,
+    afterwards: impl Fn(&SimulatedDisk) -> bool,
+) {
     let disk = SimulatedDisk::new(seed).unwrap();
     let db = builder.open_on(Arc::new(disk.clone())).unwrap();
     let stop = AtomicBool::new(false);
@@ -83,6 +89,11 @@ fn race(builder: Builder, seed: u64, meanwhile: impl Fn(&Database) + Sync) {
         other.join().unwrap();
         outcomes.into_iter().map(Result::unwrap).collect()
     });
+    let deadline = Instant::now() + Duration::from_secs(60);
+    while !afterwards(&disk) {
+        assert!(Instant::now() < deadline, "nothing was raced");
+        pause();
+    }
     db.compact().unwrap();
     let check = |db: &Database| {
         let mut sessions = 0;
@@ -105,11 +116,26 @@ fn race(builder: Builder, seed: u64, meanwhile: impl Fn(&Database) + Sync) {
     check(&crate::support::open(&disk));
 }
 
+/// Leaves the processor to the others.
+fn pause() {
+    std::thread::sleep(Duration::from_millis(5));
+}
+
+/// The first file is gone.
+fn has_compacted(disk: &SimulatedDisk) -> bool {
+    let files = crate::support::files(disk);
+    files
+        .first()
+        .is_some_and(|first| first != "segments/000001.seg")
+}
+
 #[test]
 fn readers_and_writers_go_on_while_somebody_compacts() {
-    race(builder().memtable_bytes(256 << 10), 1, |db| {
+    let builder = builder().memtable_bytes(256 << 10);
+    let compact = |db: &Database| {
         db.compact().unwrap();
-    });
+    };
+    race(builder, 1, compact, has_compacted);
 }
 
 #[test]
@@ -119,12 +145,12 @@ fn readers_and_writers_go_on_while_the_background_compacts() {
         .segment_bytes(128 << 10)
         .idle_checkpoint_after(Duration::from_millis(20))
         .background(true);
-    race(builder, 2, |_| std::thread::sleep(Duration::from_millis(5)));
+    race(builder, 2, |_| pause(), has_compacted);
 }
 
 #[test]
 fn lists_and_checks_go_on_while_somebody_compacts() {
-    race(builder().memtable_bytes(256 << 10), 3, |db| {
+    let look = |db: &Database| {
         std::thread::scope(|scope| {
             scope.spawn(|| db.compact().unwrap());
             db.verify().unwrap();
@@ -133,14 +159,18 @@ fn lists_and_checks_go_on_while_somebody_compacts() {
             }
             db.purge_expired().unwrap();
         });
-    });
+    };
+    let builder = builder().memtable_bytes(256 << 10);
+    race(builder, 3, look, has_compacted);
 }
 
-/// The index is never small enough to be left alone.
+/// The index is copied whenever somebody compacts.
 #[test]
 fn readers_and_writers_go_on_while_the_index_is_renewed() {
     let builder = builder().memtable_bytes(256 << 10);
-    race(builder.index_renewal_bytes(1), 4, |db| {
+    let compact = |db: &Database| {
         db.compact().unwrap();
-    });
+    };
+    let is_renewed = |disk: &SimulatedDisk| !disk.index_root().join("index-0001").exists();
+    race(builder.index_renewal_bytes(0), 4, compact, is_renewed);
 }

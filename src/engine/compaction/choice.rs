@@ -13,7 +13,7 @@ use super::super::Engine;
 use super::super::lookup::Setback;
 use super::STEP_BYTES;
 use crate::error::Error;
-use crate::format::identity::SegmentNumber;
+use crate::format::identity::{SegmentNumber, Timestamp};
 use crate::format::segment_frame::{Footer, FooterEntry, Identity, Kind, Retirement, SealedFile};
 use crate::index::{self, Index, LiveBytes};
 use crate::segments::Contents;
@@ -60,15 +60,18 @@ impl Worth {
 }
 
 /// Bytes of a file that no row leads to and that have to stay all the same.
-#[derive(Debug, Clone, Copy, Default)]
+#[derive(Debug, Clone, Default)]
 struct Kept {
     tombstones: u64,
-    retirements: u64,
+    /// Until when, and how many.
+    retirements: Vec<(Timestamp, u64)>,
 }
 
 impl Kept {
-    fn bytes(self) -> u64 {
-        self.tombstones.saturating_add(self.retirements)
+    fn bytes(&self, now: Timestamp) -> u64 {
+        let lasting = self.retirements.iter().filter(|(until, _)| *until > now);
+        let retirements: u64 = lasting.map(|(_, bytes)| bytes).sum();
+        self.tombstones.saturating_add(retirements)
     }
 }
 
@@ -131,23 +134,27 @@ struct Scales {
     live: LiveBytes,
     /// Of a footer without entries.
     footer: u64,
+    /// What has passed by then need not be copied.
+    now: Timestamp,
 }
 
 impl Scales {
-    fn new(index: &Index, footer: Option<&Footer>) -> Self {
+    fn new(index: &Index, footer: Option<&Footer>, now: Timestamp) -> Self {
         let (files, times) = footer.map_or((0, 0), |footer| {
             (footer.files.len() as u64, footer.retired.len() as u64)
         });
         Self {
             live: index.live_bytes(),
             footer: 128 + files.saturating_mul(12) + times.saturating_mul(20),
+            now,
         }
     }
 
     /// Bytes of a file that nothing needs, as far as is known.
     fn garbage(&self, file: SealedFile, known: &Known) -> u64 {
         let live = self.live.get(&file.number).copied().unwrap_or(0);
-        let kept = known.kept.get(&file.number).map_or(0, |kept| kept.bytes());
+        let kept = known.kept.get(&file.number);
+        let kept = kept.map_or(0, |kept| kept.bytes(self.now));
         let needed = live.saturating_add(kept);
         let batches = needed / STEP_BYTES + 1;
         let footers = batches.saturating_mul(self.footer);
@@ -161,7 +168,7 @@ impl Engine {
         let index = self.index.get()?;
         let checkpointer = self.checkpointer.lock();
         let footer = checkpointer.footer.as_ref().map(|(_, footer)| footer);
-        let scales = Scales::new(&index, footer);
+        let scales = Scales::new(&index, footer, self.now());
         let known = &checkpointer.compactor.known;
         let mut files = self.segments.sealed();
         files.push(self.segments.tail());
@@ -176,7 +183,7 @@ impl Engine {
         (index, footer): (&Index, &Footer),
         worth: Worth,
     ) -> Result<Choice, Setback> {
-        let scales = Scales::new(index, Some(footer));
+        let scales = Scales::new(index, Some(footer), self.now());
         let is_worth_it = |file: SealedFile, known: &Known| {
             worth.is_reached(scales.garbage(file, known), file.end)
         };
@@ -228,7 +235,10 @@ impl Engine {
             let now = self.now();
             retirements.retain(|some| some.until > now);
             let mut kept = Kept {
-                retirements: retirements.iter().map(retirement_bytes).sum(),
+                retirements: retirements
+                    .iter()
+                    .map(|some| (some.until, retirement_bytes(some)))
+                    .collect(),
                 ..Kept::default()
             };
             for entry in &left {

@@ -3,11 +3,12 @@
 use std::collections::{BTreeMap, HashMap};
 use std::ops::ControlFlow;
 use std::sync::Arc;
+use std::time::Duration;
 
 use super::super::testing::{check_hash, locations, rebuild, spoil};
 use super::*;
 use crate::format::identity::SegmentNumber;
-use crate::{Crash, Database, IndexFate, Phase, SessionId, SimulatedDisk};
+use crate::{Crash, Database, IndexFate, ManualClock, Phase, SessionId, SimulatedDisk};
 
 mod steps;
 
@@ -365,5 +366,52 @@ fn a_small_file_that_is_not_worth_it_is_in_no_larger_ones_way() {
         scene.flush(*id);
     }
     assert!(scene.db.compact().unwrap().freed_bytes > 100 << 10);
+    scene.check();
+}
+
+/// They are weighed again though nothing else has changed.
+#[test]
+fn ids_that_are_remembered_no_longer_are_garbage_without_another_look() {
+    let hour = Duration::from_secs(3600);
+    let clock = Arc::new(ManualClock::default());
+    let builder = Database::builder()
+        .background(false)
+        .segment_bytes(64 << 10)
+        .retire_ids_for(hour)
+        .clock(Arc::<ManualClock>::clone(&clock));
+    let disk = SimulatedDisk::new(40).unwrap();
+    let db = builder.open_on(Arc::new(disk)).unwrap();
+    let live = db.create_session();
+    live.set_bytes("key", &vec![7; 30_000]).unwrap();
+    db.checkpoint().unwrap();
+    for _ in 0..6000 {
+        let mut session = db.create_session();
+        session.set("user", "ada").unwrap();
+        session.destroy().unwrap();
+    }
+    db.checkpoint().unwrap();
+    db.compact().unwrap();
+    let before = db.stats().segment_bytes;
+    assert!(before > 6000 * 16);
+    clock.advance(2 * hour);
+    db.compact().unwrap();
+    let after = db.stats().segment_bytes;
+    assert!(after < 40_000, "{before} became {after}");
+}
+
+/// Batches of compaction take numbers, too.
+#[test]
+fn the_watermark_is_never_far_behind_a_checkpoint() {
+    let mut scene = Scene::new(41);
+    for _ in 0..12 {
+        scene.add(1);
+        scene.db.checkpoint().unwrap();
+        let engine = scene.db.engine();
+        let mut checkpointer = engine.checkpointer.lock();
+        let watermark = engine.index.get().unwrap().watermark().unwrap();
+        let batch = checkpointer.batch;
+        assert!(batch.0 < watermark.0 + 8, "{watermark} at {batch}");
+        engine.leave_tail(&mut checkpointer).unwrap();
+    }
     scene.check();
 }

@@ -1,8 +1,10 @@
 //! The copy has what the index has, whatever happens meanwhile.
 
 use super::super::testing::{check_hash, open, rebuild};
+use crate::index::Index;
 use crate::{
-    Crash, Database, Error, Fault, FaultEffect, IndexFate, Operation, Phase, Session, SimulatedDisk,
+    Crash, Database, Error, Fault, FaultEffect, IndexFate, Operation, Phase, Session,
+    SessionDigest, SimulatedDisk,
 };
 
 /// Sessions of many pages, some of them owned, some gone.
@@ -27,6 +29,14 @@ fn fill(db: &Database, sessions: usize) -> Vec<Session> {
     made
 }
 
+/// A database with an index worth copying: 32 sessions live.
+fn filled(seed: u64) -> (SimulatedDisk, Database) {
+    let disk = SimulatedDisk::new(seed).unwrap();
+    let db = open(&disk);
+    fill(&db, 40);
+    (disk, db)
+}
+
 fn check(db: &Database, sessions: usize) {
     assert_eq!(db.sessions().count(), sessions);
     let owned = (0..7).map(|user| db.sessions_of(&format!("user:{user}")).unwrap().len());
@@ -41,9 +51,7 @@ fn name(db: &Database) -> String {
 
 #[test]
 fn the_copy_has_what_the_index_had_and_takes_its_place() {
-    let disk = SimulatedDisk::new(1).unwrap();
-    let db = open(&disk);
-    fill(&db, 40);
+    let (disk, db) = filled(1);
     let before = db.engine().index.get().unwrap().live_bytes();
     while db.engine().renew_step().unwrap() {}
     assert_eq!(name(&db), "index-0002");
@@ -86,9 +94,7 @@ fn what_is_written_meanwhile_is_in_it_too() {
 
 #[test]
 fn a_crash_within_it_leaves_the_old_one() {
-    let disk = SimulatedDisk::new(3).unwrap();
-    let db = open(&disk);
-    fill(&db, 40);
+    let (disk, db) = filled(3);
     for steps in 1..8 {
         for _ in 0..steps {
             assert!(db.engine().renew_step().unwrap());
@@ -107,9 +113,7 @@ fn a_crash_within_it_leaves_the_old_one() {
 
 #[test]
 fn a_rebuild_in_between_ends_it_and_it_begins_anew() {
-    let disk = SimulatedDisk::new(4).unwrap();
-    let db = open(&disk);
-    fill(&db, 40);
+    let (_disk, db) = filled(4);
     for _ in 0..3 {
         assert!(db.engine().renew_step().unwrap());
     }
@@ -123,9 +127,7 @@ fn a_rebuild_in_between_ends_it_and_it_begins_anew() {
 
 #[test]
 fn a_close_in_between_leaves_nothing_behind() {
-    let disk = SimulatedDisk::new(5).unwrap();
-    let db = open(&disk);
-    fill(&db, 40);
+    let (disk, db) = filled(5);
     for _ in 0..3 {
         assert!(db.engine().renew_step().unwrap());
     }
@@ -156,9 +158,7 @@ fn copies(disk: &SimulatedDisk) -> usize {
 
 #[test]
 fn a_full_disk_in_between_is_waited_for() {
-    let disk = SimulatedDisk::new(7).unwrap();
-    let db = open(&disk);
-    fill(&db, 40);
+    let (disk, db) = filled(7);
     for steps in 1..20 {
         disk.set_capacity(Some(1));
         let outcome = db.engine().renew_step();
@@ -177,9 +177,7 @@ fn a_full_disk_in_between_is_waited_for() {
 
 #[test]
 fn a_full_disk_and_a_close_leave_nothing_behind() {
-    let disk = SimulatedDisk::new(8).unwrap();
-    let db = open(&disk);
-    fill(&db, 40);
+    let (disk, db) = filled(8);
     assert!(db.engine().renew_step().unwrap());
     disk.set_capacity(Some(1));
     assert!(db.engine().renew_step().is_err());
@@ -191,9 +189,7 @@ fn a_full_disk_and_a_close_leave_nothing_behind() {
 
 #[test]
 fn a_copy_that_cannot_take_its_place_goes() {
-    let disk = SimulatedDisk::new(9).unwrap();
-    let db = open(&disk);
-    fill(&db, 40);
+    let (disk, db) = filled(9);
     disk.inject(Fault {
         operation: Operation::Rename,
         path_contains: "CURRENT".into(),
@@ -210,4 +206,86 @@ fn a_copy_that_cannot_take_its_place_goes() {
     while db.engine().renew_step().unwrap() {}
     assert_eq!(name(&db), "index-0002");
     check(&db, 36);
+}
+
+/// Rows of nobody, put and removed again.
+fn swell(index: &Index) {
+    let digest = |number: u128| SessionDigest::from_bytes(number.to_be_bytes());
+    for number in 0..30_000 {
+        index.put_owner("user:1", digest(number)).unwrap();
+    }
+    index.flush().unwrap();
+    for number in 0..30_000 {
+        index.drop_owner("user:1", digest(number)).unwrap();
+    }
+    index.flush().unwrap();
+}
+
+#[test]
+fn an_index_that_was_large_is_copied_each_time() {
+    let disk = SimulatedDisk::new(10).unwrap();
+    let db = open(&disk);
+    fill(&db, 10);
+    for round in 2..5 {
+        let index = db.engine().index.get().unwrap();
+        assert!(!db.engine().wants_renewal(), "it holds little");
+        swell(&index);
+        let before = index.disk_bytes();
+        drop(index);
+        assert!(db.engine().wants_renewal(), "{before} bytes");
+        db.compact().unwrap();
+        assert_eq!(name(&db), format!("index-{round:04}"));
+        let after = db.engine().index.get().unwrap().disk_bytes();
+        assert!(after < before / 2, "{before} became {after}");
+    }
+    check(&db, 8);
+}
+
+#[test]
+fn an_index_that_holds_as_much_as_it_takes_is_left_alone() {
+    let disk = SimulatedDisk::new(11).unwrap();
+    let db = open(&disk);
+    let index = db.engine().index.get().unwrap();
+    for number in 0_u128..30_000 {
+        let digest = SessionDigest::from_bytes(number.to_be_bytes());
+        index.put_owner("user:1", digest).unwrap();
+    }
+    index.flush().unwrap();
+    assert!(index.disk_bytes() > 4 << 20);
+    assert!(!db.engine().wants_renewal());
+}
+
+#[test]
+fn how_many_rows_there_are_is_known_again_after_each_kind_of_stop() {
+    let disk = SimulatedDisk::new(12).unwrap();
+    let db = open(&disk);
+    fill(&db, 20);
+    let fresh = |db: &Database| db.engine().index.get().unwrap().fresh_bytes().unwrap();
+    let before = fresh(&db).expect("they are counted");
+    assert!(before > (1 << 20) + 120 * 320, "{before}");
+    // Rows of the dead come and go.
+    let near = before - 60 * 320..=before + 60 * 320;
+    db.close().unwrap();
+    drop(db);
+    let db = open(&disk);
+    assert!(near.contains(&fresh(&db).expect("it was noted")));
+    rebuild(db.engine());
+    assert!(near.contains(&fresh(&db).expect("all were put")));
+    for index in [IndexFate::Kept, IndexFate::Lost] {
+        let crashed = disk.crash(Crash::KeepAll, index).unwrap();
+        let fresh = fresh(&open(&crashed)).expect("the check has counted");
+        assert!(near.contains(&fresh), "{fresh} after {before}");
+    }
+}
+
+#[test]
+fn of_a_few_rows_in_a_large_file_nothing_follows_for_others() {
+    let disk = SimulatedDisk::new(13).unwrap();
+    let db = open(&disk);
+    fill(&db, 10);
+    let index = db.engine().index.get().unwrap();
+    swell(&index);
+    index.note_bytes_of_a_row().unwrap();
+    let fresh = index.fresh_bytes().unwrap().unwrap();
+    assert!(fresh < 2 << 20, "{fresh}");
 }

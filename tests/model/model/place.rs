@@ -1,5 +1,6 @@
 //! Where a run's database is.
 
+use std::ffi::OsString;
 use std::sync::Arc;
 
 use sessiondb::{Clock, Database, Error, SimulatedDisk};
@@ -33,6 +34,14 @@ impl Place {
             Self::Simulated(disk) => Some(disk),
             Self::Real(_) => None,
         }
+    }
+
+    /// The directories of the index.
+    pub(crate) fn indexes(&self) -> Vec<OsString> {
+        let root = self.disk().map(SimulatedDisk::index_root);
+        let entries = root.and_then(|root| std::fs::read_dir(root).ok());
+        let names = entries.into_iter().flatten().flatten();
+        names.map(|entry| entry.file_name()).collect()
     }
 
     /// The number of segment files, and the highest of a journal file.

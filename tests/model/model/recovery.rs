@@ -22,6 +22,7 @@ impl Run {
     /// A checkpoint comes first.
     pub(crate) fn compact(&mut self) {
         let mut freed = 0;
+        let before = self.place.indexes();
         let told = answer(self.database().compact(), |reclaimed| {
             freed = reclaimed.freed_bytes;
             Answer::Done
@@ -30,6 +31,7 @@ impl Run {
             self.history.settle_checkpoint();
             self.tally.compactions += 1;
             self.tally.files_emptied += u64::from(freed > 0);
+            self.tally.renewals += u64::from(self.place.indexes() != before);
         }
     }
 

@@ -29,6 +29,14 @@ fn assert_grouped(scene: &Scene, sessions: &[Session]) {
     scene.db.verify().unwrap();
 }
 
+/// A cursor that need not look at all sessions first.
+fn at_the_hints() -> PurgeCursor {
+    PurgeCursor {
+        rows: Rows::Done,
+        ..PurgeCursor::default()
+    }
+}
+
 #[test]
 fn sessions_of_one_second_share_groups() {
     let scene = Scene::new();
@@ -201,10 +209,7 @@ fn a_step_looks_at_a_slice_of_groups() {
     let sessions = scene.sessions(300);
     scene.db.checkpoint().unwrap();
     scene.clock.advance(HOUR);
-    let mut cursor = PurgeCursor {
-        rows: Rows::Done,
-        ..PurgeCursor::default()
-    };
+    let mut cursor = at_the_hints();
     let mut removed = Vec::new();
     loop {
         let purged = scene.db.engine().purge_step(&mut cursor).unwrap();
@@ -261,10 +266,7 @@ fn a_round_begins_anew_in_a_rebuilt_index() {
     let sessions = scene.sessions(300);
     scene.db.checkpoint().unwrap();
     scene.clock.advance(HOUR);
-    let mut cursor = PurgeCursor {
-        rows: Rows::Done,
-        ..PurgeCursor::default()
-    };
+    let mut cursor = at_the_hints();
     let mut removed = scene.db.engine().purge_step(&mut cursor).unwrap().sessions;
     assert_eq!(removed, 128);
     rebuild(scene.db.engine());

@@ -1,0 +1,152 @@
+//! What the background does by itself, and what it leaves when told to.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use super::{Chores, REST, STEPS_TO_KEEP_UP};
+use crate::{Builder, Database, Expiry, ManualClock, SimulatedDisk, Upkeep};
+
+const HOUR: Duration = Duration::from_secs(3600);
+
+fn builder(clock: &Arc<ManualClock>) -> Builder {
+    Database::builder()
+        .background(false)
+        .idle_timeout(Some(HOUR))
+        .index_renewal_bytes(0)
+        .clock(Arc::<ManualClock>::clone(clock))
+}
+
+fn open(builder: Builder, seed: u64) -> Database {
+    let disk = SimulatedDisk::new(seed).unwrap();
+    builder.open_on(Arc::new(disk)).unwrap()
+}
+
+/// Chores of which none has to wait.
+fn chores() -> Chores {
+    Chores {
+        next_purge: Instant::now(),
+        next_look: Instant::now(),
+        ..Chores::new()
+    }
+}
+
+/// Goes on until nothing is due.
+fn work(db: &Database, quiet: Duration) {
+    let mut chores = chores();
+    for _ in 0..1000 {
+        if chores.step(db.engine(), 0, quiet).unwrap().is_none() {
+            return;
+        }
+    }
+    panic!("there comes no end");
+}
+
+/// Sessions of so many keys of a kibibyte that do not expire.
+fn add(db: &Database, clock: &ManualClock, keys: usize) -> crate::Session {
+    let session = db.create_session();
+    for key in 0..keys {
+        session.set_bytes(&format!("{key:03}"), &[7; 1024]).unwrap();
+    }
+    let far = crate::Clock::now(clock) + 1000 * HOUR;
+    session.set_expiry(Expiry::At(far)).unwrap();
+    session
+}
+
+/// Whether what had expired, the rows of what was flushed, garbage, and the
+/// first index went.
+fn done(upkeep: Upkeep) -> [bool; 4] {
+    let clock = Arc::new(ManualClock::default());
+    let builder = builder(&clock).segment_bytes(256 << 10).upkeep(upkeep);
+    let db = open(builder, 1);
+    let mut sessions: Vec<_> = (0..30).map(|_| add(&db, &clock, 30)).collect();
+    db.create_session().set("user", "ada").unwrap();
+    db.checkpoint().unwrap();
+    for session in &mut sessions[..10] {
+        session.flush().unwrap();
+    }
+    for session in &sessions[10..20] {
+        for key in 0..30 {
+            session.set_bytes(&format!("{key:03}"), &[8; 1024]).unwrap();
+        }
+    }
+    db.checkpoint().unwrap();
+    clock.advance(2 * HOUR);
+    let before = db.stats();
+    assert!(before.dead_generations > 0);
+    work(&db, Duration::ZERO);
+    let after = db.stats();
+    db.checkpoint().unwrap();
+    [
+        db.verify().unwrap().sessions == 20,
+        after.dead_generations == 0,
+        after.segment_bytes < before.segment_bytes * 3 / 4,
+        db.engine().index.name() != "index-0001",
+    ]
+}
+
+#[test]
+fn by_itself_it_does_everything() {
+    assert_eq!(done(Upkeep::default()), [true; 4]);
+}
+
+#[test]
+fn each_part_can_be_switched_off_and_the_others_go_on() {
+    let all = Upkeep::default();
+    assert_eq!(done(all.purge(false)), [false, true, true, true]);
+    assert_eq!(done(all.sweep(false)), [true, false, true, true]);
+    assert_eq!(done(all.compaction(false)), [true, true, false, true]);
+    assert_eq!(done(all.index_renewal(false)), [true, true, true, false]);
+}
+
+#[test]
+fn a_little_garbage_goes_when_nobody_has_written_for_a_while() {
+    let clock = Arc::new(ManualClock::default());
+    let builder = builder(&clock).segment_bytes(1 << 20);
+    let db = open(builder.upkeep(Upkeep::default().index_renewal(false)), 2);
+    let mut sessions: Vec<_> = (0..32).map(|_| add(&db, &clock, 30)).collect();
+    db.checkpoint().unwrap();
+    // An eighth.
+    for session in &mut sessions[..4] {
+        session.flush().unwrap();
+    }
+    db.checkpoint().unwrap();
+    let before = db.stats().segment_bytes;
+    work(&db, REST / 2);
+    assert_eq!(db.stats().segment_bytes, before);
+    work(&db, REST);
+    let after = db.stats().segment_bytes;
+    assert!(after < before * 15 / 16, "{before} became {after}");
+    db.verify().unwrap();
+}
+
+#[test]
+fn between_checkpoints_garbage_is_kept_from_outgrowing_what_lives() {
+    let clock = Arc::new(ManualClock::default());
+    let db = open(builder(&clock), 3);
+    let session = db.create_session();
+    for round in 0..6_u8 {
+        for key in 0..12 {
+            let value = vec![round; 1_000_000];
+            session.set_bytes(&format!("{key}"), &value).unwrap();
+        }
+        db.checkpoint().unwrap();
+    }
+    assert!(db.engine().is_bloated());
+    let mut chores = chores();
+    let mut rounds = 0;
+    while db.engine().is_bloated() {
+        let before = db.stats().segment_bytes;
+        chores.keep_up(db.engine()).unwrap();
+        let after = db.stats().segment_bytes;
+        // What is copied may come before what it frees.
+        let copied = (STEPS_TO_KEEP_UP as u64) << 20;
+        assert!(after < before + copied, "{before} became {after}");
+        rounds += 1;
+        assert!(rounds < 10);
+    }
+    let before = db.stats();
+    chores.keep_up(db.engine()).unwrap();
+    assert_eq!(db.stats().batches, before.batches, "there is no need");
+    assert_eq!(session.len().unwrap(), 12);
+    db.verify().unwrap();
+}
