@@ -13,6 +13,8 @@ use crate::engine::{Durability, Engine, Options, Timeouts, Upkeep};
 use crate::error::{Error, Result};
 
 const DAY: Duration = Duration::from_secs(86_400);
+/// Erasure needs some time.
+const LEAST_TO_ERASE: Duration = Duration::from_secs(60);
 
 /// Every knob of a database; each has a default that suits a single-binary
 /// server. Turning one costs nothing before the database is opened.
@@ -50,6 +52,7 @@ impl Builder {
                 sessions_per_owner: None,
                 max_disk_bytes: None,
                 max_session_bytes: None,
+                erase_within: Some(DAY),
                 retire_for: None,
                 idle_checkpoint_after: Duration::from_secs(2),
                 background: true,
@@ -206,6 +209,37 @@ impl Builder {
     /// ```
     pub fn max_session_bytes(mut self, limit: Option<u64>) -> Self {
         self.options.max_session_bytes = limit;
+        self
+    }
+
+    /// How long what was removed may lie in the files of the directory, at
+    /// most: values that were removed, overwritten or whose time was over, keys
+    /// and owner names. `None`: as long as their space is not needed. Default a
+    /// day; less than a minute counts as a minute.
+    ///
+    /// It is kept under load and when idle, as long as the database is open; one
+    /// that was closed too long makes up for it when it is opened, and
+    /// [`erase`](crate::Database::erase) does it at once. Each half of the time
+    /// all files that hold anything dead are copied, and the index where a key
+    /// of a large session or an owner went: where little time is left, or much
+    /// data, that is most of what is written.
+    /// [`Stats::erasure_age`](crate::Stats::erasure_age) tells whether it is
+    /// kept; on a full disk, and in a file that is damaged, it is not.
+    ///
+    /// What a file system keeps of files that were removed, a drive of blocks
+    /// that were written over, and backups and snapshots are not ours to erase:
+    /// encrypt the drive.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    ///
+    /// let hour = Duration::from_secs(3600);
+    /// let db = sessiondb::Database::builder().erase_within(Some(hour)).temporary()?;
+    /// # db.close()?;
+    /// # Ok::<(), sessiondb::Error>(())
+    /// ```
+    pub fn erase_within(mut self, time: Option<Duration>) -> Self {
+        self.options.erase_within = time.map(|time| time.max(LEAST_TO_ERASE));
         self
     }
 

@@ -3,7 +3,7 @@
 use std::ops::ControlFlow;
 
 use super::Database;
-use crate::engine::Phase;
+use crate::engine::{Erasing, Phase};
 use crate::error::Result;
 use crate::maintenance::Reclaimed;
 
@@ -60,5 +60,73 @@ impl Database {
     ) -> Result<Reclaimed> {
         self.engine().check()?;
         self.engine().reclaim(&mut progress).map(Reclaimed::from)
+    }
+
+    /// Erases now: when it returns, no file of the directory contains a value,
+    /// a key or an owner name that was removed, overwritten or over before the
+    /// call. It happens by itself within
+    /// [`erase_within`](crate::Builder::erase_within), which also says what is
+    /// beyond it.
+    ///
+    /// Costs a checkpoint, a fresh journal file, a copy of what lives in each
+    /// file that holds anything dead, and a copy of the index where a key of a
+    /// large session or an owner went; readers and writers go on meanwhile.
+    ///
+    /// ```
+    /// # let db = sessiondb::Database::temporary()?;
+    /// let session = db.create_session();
+    /// session.set("card", "4111 1111 1111 1111")?;
+    /// session.delete("card")?;
+    /// db.erase()?;
+    /// assert_eq!(db.stats().erasure_age, None);
+    /// # Ok::<(), sessiondb::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// `StorageFull`; `Corrupted` when something has to stay because its file
+    /// is damaged, all else is erased then; the others of
+    /// [`checkpoint`](Self::checkpoint). What was not erased will be, by itself.
+    pub fn erase(&self) -> Result<()> {
+        self.erase_with(|_, _, _| ControlFlow::Continue(()))
+            .map(drop)
+    }
+
+    /// The same, telling how much of each phase is done and how much there is,
+    /// and stopping when it is told to; whether it came to the end.
+    ///
+    /// Costs as [`erase`](Self::erase).
+    ///
+    /// ```
+    /// use std::ops::ControlFlow;
+    /// # let db = sessiondb::Database::temporary()?;
+    /// let is_erased = db.erase_with(|phase, done, of| {
+    ///     println!("{phase:?}: {done} of {of}");
+    ///     ControlFlow::Continue(())
+    /// })?;
+    /// assert!(is_erased);
+    /// # Ok::<(), sessiondb::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// As [`erase`](Self::erase).
+    pub fn erase_with(
+        &self,
+        mut progress: impl FnMut(Phase, u64, u64) -> ControlFlow<()>,
+    ) -> Result<bool> {
+        self.engine().check()?;
+        let mut files = 0;
+        self.engine().erase(|erasing| {
+            let told = match erasing {
+                Erasing::Preparing => progress(Phase::Checkpoint, 0, 1),
+                Erasing::Files(left) => {
+                    files = left.max(files);
+                    progress(Phase::Compaction, files.saturating_sub(left), files)
+                }
+                Erasing::Index => progress(Phase::Index, 0, 1),
+            };
+            told.is_continue()
+        })
     }
 }

@@ -1,5 +1,6 @@
 //! The thread that does what nobody should wait for: checkpoints when enough
-//! has changed or when nothing happens, the purge and the sweep.
+//! has changed or when nothing happens, the purge, the sweep, erasure and
+//! compaction.
 
 use std::sync::{Arc, Weak};
 use std::thread::JoinHandle;
@@ -10,6 +11,7 @@ use parking_lot::{Condvar, Mutex};
 use super::Engine;
 use super::compaction::Worth;
 use super::purge::PurgeCursor;
+use super::upkeep::Upkeep;
 use crate::error::{Error, Result};
 
 /// How long the thread waits when a step failed for want of space.
@@ -77,6 +79,9 @@ impl Chores {
             return Ok(Some(Duration::ZERO));
         }
         let start = Instant::now();
+        if engine.wants_erasure() && engine.erase_step()? {
+            return Ok(Some(self.pause(upkeep, position, start)));
+        }
         let worth = if quiet >= REST {
             Worth::AT_REST
         } else {
@@ -84,13 +89,18 @@ impl Chores {
         };
         let more = upkeep.compacts && Self::compact(engine, worth)?
             || upkeep.renews_index && self.renew(engine)?;
+        let pause = self.pause(upkeep, position, start);
+        Ok(more.then_some(pause))
+    }
+
+    /// How long to leave the machine to those who write, after a step.
+    fn pause(&mut self, upkeep: Upkeep, position: u64, start: Instant) -> Duration {
         let is_busy = std::mem::replace(&mut self.seen, position) != position;
-        let pause = if is_busy {
+        if is_busy {
             upkeep.pause(start.elapsed())
         } else {
             Duration::ZERO
-        };
-        Ok(more.then_some(pause))
+        }
     }
 
     /// Between two checkpoints that follow each other closely: writers who
@@ -99,6 +109,12 @@ impl Chores {
         let upkeep = engine.options.upkeep;
         if upkeep.purges && engine.ballast.has_room() {
             self.purge(engine)?;
+        }
+        for _ in 0..STEPS_TO_KEEP_UP {
+            let has_room = engine.ballast.has_room();
+            if !has_room || !engine.wants_erasure() || !engine.erase_step()? {
+                break;
+            }
         }
         for _ in 0..STEPS_TO_KEEP_UP {
             if !upkeep.compacts || !engine.is_bloated() {

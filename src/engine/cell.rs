@@ -103,6 +103,8 @@ pub(crate) struct Frozen {
     pub(crate) delta: Delta,
     /// IDs it had before; nothing may find it under them.
     pub(crate) hidden: Vec<SessionDigest>,
+    /// Whether its pages are to be searched for keys whose time is over.
+    pub(crate) drops_expired: bool,
 }
 
 /// What the locks guard.
@@ -127,6 +129,9 @@ pub(crate) struct State {
     pub(crate) base: Option<Base>,
     /// IDs the session had since the last freeze.
     pub(crate) hidden: Vec<SessionDigest>,
+    /// Whether the next checkpoint searches its pages for keys whose time is
+    /// over. What it misses is searched again.
+    pub(crate) drops_expired: bool,
 }
 
 impl State {
@@ -156,6 +161,12 @@ impl State {
     pub(crate) fn owner(&self) -> Option<&str> {
         let owner = self.record.owner.as_deref();
         owner.filter(|_| self.life == Life::Live)
+    }
+
+    /// Whether anything of it may lie in files that a change takes away: a key
+    /// that is overwritten, say. Nobody looks which keys there are.
+    pub(crate) fn may_lose(&self) -> bool {
+        self.base.is_some() || self.frozen.is_some() || !self.active.is_empty()
     }
 
     /// Whether the session is there for its handles.
@@ -218,6 +229,7 @@ impl State {
             record: self.record.clone(),
             delta: std::mem::take(&mut self.active),
             hidden: std::mem::take(&mut self.hidden),
+            drops_expired: std::mem::take(&mut self.drops_expired),
         }));
     }
 
@@ -263,6 +275,7 @@ impl Cell {
                 frozen: None,
                 base: None,
                 hidden: Vec::new(),
+                drops_expired: false,
             }),
             last: AtomicU64::new(0),
         }

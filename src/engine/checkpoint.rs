@@ -122,12 +122,23 @@ impl Engine {
         self.checkpoint_under(&mut checkpointer)
     }
 
-    /// The same, by who holds the lock.
+    /// The same, also where nothing changed: it makes journal files unnecessary.
+    pub(super) fn checkpoint_anyway(&self) -> Result<()> {
+        let mut checkpointer = self.checkpointer.lock();
+        self.index.get()?;
+        self.checkpoint_with(&mut checkpointer, true)
+    }
+
+    /// A checkpoint of what changed, by who holds the lock.
     pub(super) fn checkpoint_under(&self, checkpointer: &mut Checkpointer) -> Result<()> {
+        self.checkpoint_with(checkpointer, false)
+    }
+
+    fn checkpoint_with(&self, checkpointer: &mut Checkpointer, anyway: bool) -> Result<()> {
         self.journal.check()?;
-        let mut outcome = self.checkpoint_locked(checkpointer);
+        let mut outcome = self.checkpoint_locked(checkpointer, anyway);
         if matches!(outcome, Err(Error::StorageFull { .. })) && self.ballast.release() {
-            outcome = self.checkpoint_locked(checkpointer);
+            outcome = self.checkpoint_locked(checkpointer, anyway);
         }
         let is_full = matches!(outcome, Err(Error::StorageFull { .. }));
         self.memtable.set_stuck(is_full);
@@ -141,7 +152,7 @@ impl Engine {
     }
 
     /// Finishes what an earlier attempt froze, and then all that changed since.
-    fn checkpoint_locked(&self, checkpointer: &mut Checkpointer) -> Result<()> {
+    fn checkpoint_locked(&self, checkpointer: &mut Checkpointer, anyway: bool) -> Result<()> {
         if let Some(pending) = checkpointer.pending.take() {
             self.finish_pending(checkpointer, pending)?;
         }
@@ -149,7 +160,7 @@ impl Engine {
             freeze: self.freeze_now(),
             plan: None,
         };
-        if pending.freeze.dirty.cells.is_empty() {
+        if pending.freeze.dirty.cells.is_empty() && !anyway {
             return Ok(());
         }
         self.finish_pending(checkpointer, pending)
@@ -215,6 +226,7 @@ impl Engine {
         let standing = Standing {
             journal_through: through,
             next_generation: freeze.next_generation,
+            erased_through: self.erasure.erased_through(),
             index_hash: plan.index_hash,
             retired: plan.retired.list(),
         };

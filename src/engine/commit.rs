@@ -221,6 +221,9 @@ impl Engine {
             return;
         }
         let (epoch, sequence) = at;
+        if state.may_lose() {
+            self.erasure.note_removed(draft.now);
+        }
         self.note_change(state, draft.cell, epoch, sequence);
         // The record is replaced below.
         let owner = state.record.owner.take();
@@ -288,6 +291,11 @@ impl Engine {
         sequence: Sequence,
     ) {
         cell.set_last(sequence);
+        self.list_change(state, cell, epoch);
+    }
+
+    /// Lists the cell as changed in this epoch.
+    pub(super) fn list_change(&self, state: &mut State, cell: &Arc<Cell>, epoch: u64) {
         if state.enter_epoch(epoch) {
             self.memtable.grow(CELL_BYTES);
             self.dirty.lock().cells.push(Arc::clone(cell));

@@ -20,12 +20,13 @@ use self::choice::{Choice, Known, Task, retirement_bytes};
 use super::Engine;
 use super::checkpoint::Checkpointer;
 use super::lookup::Setback;
+use super::publish::no_room;
 use super::registry::Resident;
 use crate::error::{Error, Result};
 use crate::format::identity::{Batch, Location, SegmentNumber};
 use crate::format::record::{PageRow, SessionRow};
-use crate::format::segment_frame::{FooterEntry, Identity, Kind};
-use crate::index::{Index, LiveBytes};
+use crate::format::segment_frame::{Footer, FooterEntry, Identity, Kind};
+use crate::index::{Index, LiveFrames};
 use crate::segments::Standing;
 
 mod choice;
@@ -75,6 +76,16 @@ impl Compactor {
     pub(super) fn is_ahead(&self) -> bool {
         !self.moves.is_empty()
     }
+
+    /// Tries again what could not be read.
+    pub(super) fn try_again(&mut self) {
+        self.known.forget_damaged();
+    }
+
+    /// Whether what was begun is to be finished.
+    fn is_busy(&self) -> bool {
+        self.task.is_some() || self.is_ahead() || self.has_dropped
+    }
 }
 
 impl Compacted {
@@ -84,6 +95,15 @@ impl Compacted {
             ..Self::default()
         }
     }
+}
+
+/// What a step of erasure did.
+#[derive(Debug)]
+pub(super) struct Erased {
+    /// Whether there is more to do.
+    pub(super) more: bool,
+    /// Why a file has to stay as it is.
+    pub(super) obstacle: Option<Error>,
 }
 
 /// A frame that was copied.
@@ -98,30 +118,74 @@ impl Engine {
     pub(super) fn compact_step(&self, worth: Worth) -> Result<Compacted> {
         self.with_index(|| {
             let mut checkpointer = self.checkpointer.lock();
-            self.journal.check()?;
             // What is committed and not published has other places than the
             // rows say.
             if checkpointer.has_plan() {
                 return Ok(Compacted::default());
             }
-            let index = self.index.get()?;
-            self.finish_moves(&mut checkpointer, &index)?;
-            let task = match checkpointer.compactor.task.take() {
-                Some(task) => task,
-                None => match self.next_task(&mut checkpointer, &index, worth)? {
-                    Choice::Task(task) => task,
-                    Choice::Tail(task) => {
-                        self.check_room_for(worth)?;
-                        self.leave_tail(&mut checkpointer)?;
-                        task
-                    }
-                    Choice::Another => return Ok(Compacted::to_be_continued()),
-                    Choice::Nothing => return Ok(Compacted::default()),
-                },
-            };
-            self.check_room_for(worth)?;
-            self.go_on(&mut checkpointer, &index, task)
+            self.step(&mut checkpointer, worth.is_urgent, |known, standing| {
+                self.choose(known, standing, worth)
+            })
         })
+    }
+
+    /// Copies some of what lives in one of the files that hold anything dead.
+    /// Those that do not are left out of the list, and those that are gone.
+    pub(super) fn erase_files(&self, files: &mut Vec<SegmentNumber>) -> Result<Erased> {
+        let mut obstacle = None;
+        let more = self.with_index(|| {
+            let mut checkpointer = self.checkpointer.lock();
+            if checkpointer.has_plan() {
+                return Err(no_room().into());
+            }
+            let erased = self.step(&mut checkpointer, false, |known, (index, _)| {
+                self.choose_stained(known, index, files)
+            });
+            match erased {
+                // The others can be erased all the same.
+                Err(Setback::Error(error @ Error::Corrupted { .. })) => {
+                    files.pop();
+                    obstacle = Some(error);
+                }
+                erased => drop(erased?),
+            }
+            Ok(!files.is_empty() || checkpointer.compactor.is_busy())
+        })?;
+        Ok(Erased { more, obstacle })
+    }
+
+    /// Does what was begun, or what is chosen.
+    fn step(
+        &self,
+        checkpointer: &mut Checkpointer,
+        is_urgent: bool,
+        choose: impl FnOnce(&mut Known, (&Index, &Footer)) -> Result<Choice, Setback>,
+    ) -> Result<Compacted, Setback> {
+        self.journal.check()?;
+        let index = self.index.get()?;
+        self.finish_moves(checkpointer, &index)?;
+        let chosen = match (checkpointer.compactor.task.take(), &checkpointer.footer) {
+            (Some(task), _) => Choice::Task(task),
+            (None, Some((_, footer))) => {
+                choose(&mut checkpointer.compactor.known, (&index, footer))?
+            }
+            (None, None) => Choice::Nothing,
+        };
+        let (task, is_tail) = match chosen {
+            Choice::Task(task) => (task, false),
+            Choice::Tail(task) => (task, true),
+            Choice::Another => return Ok(Compacted::to_be_continued()),
+            Choice::Nothing => return Ok(Compacted::default()),
+        };
+        if is_urgent {
+            self.check_room()?;
+        } else {
+            self.check_spare_room()?;
+        }
+        if is_tail {
+            self.leave_tail(checkpointer)?;
+        }
+        self.go_on(checkpointer, &index, task)
     }
 
     /// Bytes of frames that rows lead to.
@@ -134,12 +198,12 @@ impl Engine {
     /// say of them.
     pub(crate) fn segment_usage(&self) -> Vec<(u64, u64)> {
         let index = self.index.get().ok();
-        let live = index.map_or_else(LiveBytes::new, |index| index.live_bytes());
+        let live = index.map_or_else(LiveFrames::new, |index| index.live_frames());
         let tail = Some(self.segments.tail()).filter(|tail| tail.end > 0);
         let files = self.segments.sealed().into_iter().chain(tail);
         files
             .map(|file| {
-                let live = live.get(&file.number).copied().unwrap_or(0);
+                let live = live.get(&file.number).map_or(0, |live| live.bytes);
                 (file.end, live.min(file.end))
             })
             .collect()
@@ -153,26 +217,6 @@ impl Engine {
             (bytes.saturating_add(file.0), live.saturating_add(file.1))
         });
         bytes > live.saturating_add(live / 2).saturating_add(BLOAT_BYTES)
-    }
-
-    fn check_room_for(&self, worth: Worth) -> Result<()> {
-        if worth.is_urgent {
-            self.check_room()
-        } else {
-            self.check_spare_room()
-        }
-    }
-
-    fn next_task(
-        &self,
-        checkpointer: &mut Checkpointer,
-        index: &Index,
-        worth: Worth,
-    ) -> Result<Choice, Setback> {
-        let Some((_, footer)) = &checkpointer.footer else {
-            return Ok(Choice::Nothing);
-        };
-        self.choose(&mut checkpointer.compactor.known, (index, footer), worth)
     }
 
     /// One batch of a task.

@@ -17,7 +17,7 @@ use super::retirement::RetiredSums;
 use crate::disk::Disk;
 use crate::error::{Error, Result};
 use crate::format::header::{CleanMark, Current};
-use crate::format::identity::{Batch, DatabaseId};
+use crate::format::identity::{Batch, DatabaseId, Timestamp};
 use crate::format::segment_frame::Footer;
 use crate::index::{self, Index, Trouble};
 use crate::segments::Segments;
@@ -34,6 +34,8 @@ pub(super) struct Opened {
     pub(super) retired: RetiredSums,
     /// Sessions of which a rebuild found no readable image.
     pub(super) damaged: Vec<SessionDigest>,
+    /// Since when something that was removed may lie in files.
+    pub(super) removed_since: Option<Timestamp>,
 }
 
 /// What an index is opened or made from.
@@ -74,10 +76,17 @@ impl IndexSource<'_> {
         is_clean: bool,
     ) -> Result<Opened, Setback> {
         let index = Index::open(&self.directory(name), self.cache_bytes)?;
+        // What was removed since the last round is not known after a crash.
+        let mut removed_since = footer.map(|footer| footer.erased_through);
         if is_clean {
-            index.take_sizes_note()?;
+            if let Some(note) = index.take_sizes_note()? {
+                removed_since = note.removed_since;
+            }
         } else {
             self.catch_up(&index, footer)?;
+        }
+        if footer.is_none() {
+            index.is_new();
         }
         // Hints that are written from now on are for other timeouts than the
         // note says: it would be wrong once it is right again.
@@ -91,6 +100,7 @@ impl IndexSource<'_> {
             hash: footer.map_or(0, |footer| footer.index_hash),
             retired: RetiredSums::of(footer),
             damaged: Vec::new(),
+            removed_since,
         })
     }
 
@@ -152,7 +162,7 @@ impl IndexSource<'_> {
         let failed = |trouble: Trouble| in_index(trouble.into_io());
         index::set_aside(&directory).map_err(in_index)?;
         let index = Index::open(&directory, self.cache_bytes).map_err(failed)?;
-        index.count_from_none();
+        index.is_new();
         let circumstances = self.circumstances;
         let mut progress = |done, total| tracing::info!(done, total, "rebuild: rows written");
         let filled = rebuild::fill(&index, self.segments, &survey, circumstances, &mut progress);
@@ -177,6 +187,7 @@ impl IndexSource<'_> {
             hash: filled.hash,
             retired: filled.retired,
             damaged: filled.damaged,
+            removed_since: footers.last().map(|(_, footer)| footer.erased_through),
         })
     }
 }
@@ -257,7 +268,7 @@ impl Engine {
             return;
         }
         let noted = index
-            .note_sizes()
+            .note_sizes(self.erasure.oldest())
             .and_then(|()| index.set_watermark(batch))
             .and_then(|()| index.flush());
         if let Err(trouble) = noted {

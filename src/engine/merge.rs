@@ -6,6 +6,9 @@
 //! whose lower fence is a key that is gone, and the boundary is cut anew: a
 //! removed key stays nowhere, not even as a fence.
 //!
+//! Keys whose time is over go when their page is written again. Where erasure
+//! asks for it, all pages are searched for them, and written again.
+//!
 //! INVARIANT: the lower fence of a page is its first key.
 //!
 //! INVARIANT: a page's lower fence never changes while its number lives, so
@@ -167,6 +170,8 @@ pub(super) struct Merge<'m> {
     table: PageTable,
     keys: u64,
     bytes: u64,
+    /// No key ends before this, of those that were looked at and others.
+    first_deadline: Option<Timestamp>,
     steps: Vec<Step>,
     /// Removals that have to wait until the new image counts.
     late: Vec<Step>,
@@ -200,6 +205,9 @@ impl<'m> Merge<'m> {
             table: base.map_or(fresh, |base| base.table),
             keys: base.map_or(0, |base| base.keys),
             bytes: base.map_or(0, |base| base.bytes),
+            first_deadline: base
+                .filter(|_| !frozen.drops_expired)
+                .and_then(|base| base.table.first_deadline),
             steps: Vec::new(),
             late: Vec::new(),
             image: None,
@@ -211,7 +219,7 @@ impl<'m> Merge<'m> {
         let mut pending = self.read_image()?;
         let mut position = pending.upper.clone();
         while let Some(from) = position.take() {
-            let Some(key) = next_affected(&self.frozen.delta, &from) else {
+            let Some(key) = self.next_affected(&from)? else {
                 break;
             };
             let (place, page) = self.locate(&key)?;
@@ -221,6 +229,52 @@ impl<'m> Merge<'m> {
         }
         self.write(pending)?;
         self.write_image()
+    }
+
+    /// The next key from `from` on whose page is to be written again.
+    fn next_affected(&mut self, from: &str) -> Result<Option<String>, Setback> {
+        let changed = next_affected(&self.frozen.delta, from);
+        if !self.frozen.drops_expired {
+            return Ok(changed);
+        }
+        match self.next_expired(from, changed.as_deref()) {
+            // Nobody has to suffer from it who does not want to read it.
+            Err(Setback::Error(error @ Error::Corrupted { .. })) => {
+                tracing::warn!(%error, "keys whose time is over cannot be dropped");
+                let known = self.base.and_then(|base| base.table.first_deadline);
+                self.note_deadline(known);
+                Ok(changed)
+            }
+            expired => expired.map(|expired| expired.or(changed)),
+        }
+    }
+
+    /// Where the first page begins, from `from` on, that holds a key whose time
+    /// is over, unless the page of `changed` comes before.
+    fn next_expired(
+        &mut self,
+        from: &str,
+        changed: Option<&str>,
+    ) -> Result<Option<String>, Setback> {
+        let mut next = Some(Box::from(from));
+        while let Some(lower) = next.take() {
+            let (_, page) = self.locate(&lower)?;
+            if changed.is_some_and(|key| page.fences().contain(key)) {
+                break;
+            }
+            let first = page.first_deadline();
+            if first.is_some_and(|first| first <= self.now) {
+                return Ok(Some(lower.into()));
+            }
+            self.note_deadline(first);
+            next.clone_from(&page.fences().upper);
+        }
+        Ok(None)
+    }
+
+    fn note_deadline(&mut self, deadline: Option<Timestamp>) {
+        let known = self.first_deadline.into_iter();
+        self.first_deadline = known.chain(deadline).min();
     }
 
     /// The first group: the image, or everything when there is no base.
@@ -233,7 +287,7 @@ impl<'m> Merge<'m> {
             let delta = &self.frozen.delta;
             let answers = delta.answers("");
             let items: Vec<Item> = answers.filter_map(|change| self.present(change)).collect();
-            self.count(&items, 1);
+            self.count(&items);
             return Ok(Group::new(first, None, items));
         };
         let page = self.engine.image(base)?;
@@ -251,15 +305,15 @@ impl<'m> Merge<'m> {
         }
     }
 
-    fn count(&mut self, items: &[Item], sign: i64) {
+    /// Counts what is to be written.
+    fn count(&mut self, items: &[Item]) {
         let bytes: usize = items
             .iter()
             .map(|item| item.key.len() + item.held.value.len())
             .sum();
-        if sign > 0 {
-            self.keys = self.keys.saturating_add(items.len() as u64);
-            self.bytes = self.bytes.saturating_add(bytes as u64);
-        }
+        self.keys = self.keys.saturating_add(items.len() as u64);
+        self.bytes = self.bytes.saturating_add(bytes as u64);
+        self.note_deadline(items.iter().filter_map(|item| item.held.deadline).min());
     }
 
     /// A page's entries with the changes that fall into it.
@@ -294,7 +348,7 @@ impl<'m> Merge<'m> {
             }
         }
         items.extend(changes.filter_map(|change| self.present(change)));
-        self.count(&items, 1);
+        self.count(&items);
         Group::new(place, upper, items)
     }
 
@@ -445,11 +499,15 @@ impl<'m> Merge<'m> {
             ..self.frozen.record.clone()
         };
         let hint_at = self.engine.options.timeouts.hint(&record, self.hint);
+        let table = PageTable {
+            first_deadline: self.first_deadline,
+            ..self.table
+        };
         let head = ImageHead {
             digest: self.frozen.digest,
             sequence: self.batch,
             record: record.clone(),
-            table: self.table,
+            table,
             upper,
         };
         let entries: Vec<Entry<'_>> = items.iter().map(Item::entry).collect();
@@ -457,7 +515,7 @@ impl<'m> Merge<'m> {
             location: self.writer.image(&head, &entries)?,
             sequence: self.batch,
             content: RowContent::Whole {
-                table: self.table,
+                table,
                 // The image has none: it would be wrong as soon as it moves.
                 record: SessionRecord { hint_at, ..record },
             },

@@ -18,6 +18,7 @@ mod create;
 mod current;
 mod delta;
 mod draft;
+mod erasure;
 mod expiry;
 mod index_slot;
 mod index_source;
@@ -66,6 +67,7 @@ use crate::segments::Segments;
 pub(crate) use admission::Admitted;
 pub(crate) use commit::Bound;
 pub(crate) use draft::Draft;
+pub(crate) use erasure::Erasing;
 pub(crate) use expiry::Timeouts;
 pub(crate) use iterate::Chunk;
 pub(crate) use list::{Known, SessionWalk};
@@ -101,6 +103,7 @@ pub(crate) struct Engine {
     dirty: Mutex<checkpoint::Dirty>,
     checkpointer: Mutex<checkpoint::Checkpointer>,
     background: background::Background,
+    erasure: erasure::Erasure,
     pub(crate) progress: progress::Progress,
     next_generation: AtomicU64,
     /// The latest time that was seen: the engine's time never goes back.

@@ -17,6 +17,7 @@ use super::cache::PageCache;
 use super::checkpoint::Checkpointer;
 use super::compaction::Compactor;
 use super::current::{read_or_create_current, take_mark};
+use super::erasure::Erasure;
 use super::index_slot::IndexSlot;
 use super::index_source::{IndexSource, Opened};
 use super::lookup::Setback;
@@ -212,6 +213,11 @@ impl Opening {
         let memtable = Memtable::new(self.options.memtable_bytes);
         memtable.grow(replayed.bytes);
         memtable.owe(0, replayed.owed());
+        let erased_through = self
+            .footer
+            .as_ref()
+            .map(|(_, footer)| footer.erased_through);
+        let erased_through = erased_through.unwrap_or(self.now);
         let checkpointer = Checkpointer {
             batch: self.batch(),
             footer: self.footer,
@@ -238,6 +244,7 @@ impl Opening {
             dirty: Mutex::new(replayed.dirty),
             checkpointer: Mutex::new(checkpointer),
             background: Background::default(),
+            erasure: Erasure::new(self.now, erased_through, opened.removed_since),
             progress: Progress::new(self.now),
             next_generation: AtomicU64::new(replayed.next_generation.0),
             latest: AtomicU64::new(self.now.0),

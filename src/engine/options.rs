@@ -59,6 +59,8 @@ pub(crate) struct Options {
     pub(crate) max_disk_bytes: Option<u64>,
     /// How large a session may become.
     pub(crate) max_session_bytes: Option<u64>,
+    /// How long what was removed may lie in files.
+    pub(crate) erase_within: Option<Duration>,
     /// How long a dead ID is remembered; `None`: as long as a session may
     /// live without being seen.
     pub(crate) retire_for: Option<Duration>,

@@ -124,7 +124,8 @@ impl Engine {
     }
 }
 
-fn no_room() -> crate::Error {
+/// What waits for space gets this.
+pub(super) fn no_room() -> crate::Error {
     crate::Error::StorageFull {
         doing: "write to the index",
         source: None,

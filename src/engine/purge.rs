@@ -59,6 +59,16 @@ enum Rows {
     Done,
 }
 
+impl PurgeCursor {
+    /// Of a round that looks at all that is over at its time.
+    pub(super) fn of_all() -> Self {
+        Self {
+            is_early: true,
+            ..Self::default()
+        }
+    }
+}
+
 /// What a step of the purge did.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(super) struct Purged {
@@ -84,10 +94,7 @@ enum Verdict {
 impl Engine {
     /// Removes all that has expired, also what no checkpoint has seen yet.
     pub(crate) fn purge_expired(&self) -> Result<u64> {
-        let mut cursor = PurgeCursor {
-            is_early: true,
-            ..PurgeCursor::default()
-        };
+        let mut cursor = PurgeCursor::of_all();
         let mut removed = 0_u64;
         self.checkpoint()?;
         loop {

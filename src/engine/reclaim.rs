@@ -15,10 +15,10 @@ pub enum Phase {
     /// Rows of flushed sessions go. In sessions.
     Sweep,
     /// Live data is copied out of files that are mostly garbage. In bytes of
-    /// garbage.
+    /// garbage; in files, where everything dead is erased.
     Compaction,
     /// The index is copied into a fresh directory, when it has grown out of
-    /// proportion. Without a total.
+    /// proportion, or holds what is to be erased. Without a total.
     Index,
 }
 

@@ -147,6 +147,10 @@ impl Engine {
         (epoch, sequence): (u64, Sequence),
         until: Timestamp,
     ) {
+        let over = self.options.timeouts.expires_at(&state.record);
+        let now = self.seen();
+        self.erasure
+            .note_removed(over.map_or(now, |over| over.min(now)));
         self.note_change(state, cell, epoch, sequence);
         if let Some(owner) = state.owner() {
             self.owners.lock().leave(owner, state.digest);

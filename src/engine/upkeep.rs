@@ -2,8 +2,9 @@
 
 use std::time::Duration;
 
-/// The background's work, each part of which can be switched off; whoever
-/// switches one off does it by hand:
+/// The background's work, each part of which can be switched off, as erasure
+/// can by [`erase_within`](crate::Builder::erase_within); whoever switches one
+/// off does it by hand:
 /// [`purge_expired`](crate::Database::purge_expired),
 /// [`compact`](crate::Database::compact).
 ///
@@ -47,7 +48,7 @@ impl Default for Upkeep {
 
 impl Upkeep {
     /// Whether sessions that have expired are removed, within a second or two.
-    /// Unreadable they are in any case.
+    /// Unreadable they are in any case, and erasure removes them in its time.
     ///
     /// ```
     /// # use sessiondb::Upkeep;

@@ -208,6 +208,12 @@ impl Page {
         })
     }
 
+    /// When the first of its entries ends, if any does.
+    pub(crate) fn first_deadline(&self) -> Option<Timestamp> {
+        let entries = (0..self.count).filter_map(|index| self.entry(index));
+        entries.filter_map(|found| found.deadline).min()
+    }
+
     /// The index of `key`, or where it would stand.
     pub(crate) fn search(&self, key: &str) -> Result<usize, usize> {
         let (mut low, mut high) = (0, self.count);

@@ -50,6 +50,8 @@ pub(crate) struct PageTable {
     pub(crate) next_page: PageNumber,
     /// Wrapping sum of the hashes of the rows of the pages outside the image.
     pub(crate) hash: u64,
+    /// No key of the session ends before this; `None` while none has an end.
+    pub(crate) first_deadline: Option<Timestamp>,
 }
 
 /// The row of the tree `sessions`: what open and list need, without the image.

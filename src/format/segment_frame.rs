@@ -196,6 +196,8 @@ pub(crate) struct Footer {
     pub(crate) journal_through: Sequence,
     /// No generation from this one on is in this batch or an earlier one.
     pub(crate) next_generation: Generation,
+    /// What was removed by then lies in no file any more.
+    pub(crate) erased_through: Timestamp,
     /// Wrapping sum of the hashes of all session rows once this batch is published.
     pub(crate) index_hash: u64,
     /// The same of the retired IDs, by time, in order; those whose time has

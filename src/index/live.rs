@@ -12,22 +12,41 @@ use serde::{Deserialize, Serialize};
 use super::guard::{Outcome, Trouble};
 use super::rows::Index;
 use crate::format::codec;
-use crate::format::identity::{Location, SegmentNumber};
+use crate::format::identity::{Location, SegmentNumber, Timestamp};
 use crate::format::segment_frame::frame_bytes;
 
 /// What is noted at a clean stop.
 #[derive(Serialize, Deserialize)]
 struct Note {
     #[serde(deserialize_with = "codec::list")]
-    live: Vec<(SegmentNumber, u64)>,
+    live: Vec<(SegmentNumber, Living)>,
     rows: Option<u64>,
+    holds_removed: bool,
+    first_deadline: Option<Timestamp>,
+    removed_since: Option<Timestamp>,
 }
 
-/// Bytes of live frames by file.
-pub(crate) type LiveBytes = BTreeMap<SegmentNumber, u64>;
+/// Frames of a file that rows lead to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub(crate) struct Living {
+    /// What they take up, with the entries that name them, about.
+    pub(crate) bytes: u64,
+    /// How many there are.
+    pub(crate) frames: u64,
+}
+
+/// The same by file.
+pub(crate) type LiveFrames = BTreeMap<SegmentNumber, Living>;
 
 #[derive(Debug, Default)]
-pub(super) struct Live(Mutex<LiveBytes>);
+pub(super) struct Live(Mutex<LiveFrames>);
+
+/// What of it is not the index's own.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct SizesNote {
+    /// Since when something that was removed lies in files.
+    pub(crate) removed_since: Option<Timestamp>,
+}
 
 /// Bytes of a footer's entry besides what the row has as its key, about.
 const ENTRY_BYTES: u64 = 24;
@@ -42,9 +61,10 @@ pub(crate) fn bytes_of(location: Location, key_bytes: usize) -> u64 {
 }
 
 /// One more row leads to a frame.
-pub(super) fn add(live: &mut LiveBytes, location: Location, key_bytes: usize) {
-    let bytes = live.entry(location.segment).or_default();
-    *bytes = bytes.saturating_add(bytes_of(location, key_bytes));
+pub(super) fn add(live: &mut LiveFrames, location: Location, key_bytes: usize) {
+    let living = live.entry(location.segment).or_default();
+    living.bytes = living.bytes.saturating_add(bytes_of(location, key_bytes));
+    living.frames = living.frames.saturating_add(1);
 }
 
 impl Live {
@@ -54,44 +74,51 @@ impl Live {
 
     pub(super) fn remove(&self, location: Location, key_bytes: usize) {
         let mut live = self.0.lock();
-        if let Some(bytes) = live.get_mut(&location.segment) {
-            *bytes = bytes.saturating_sub(bytes_of(location, key_bytes));
-            if *bytes == 0 {
+        if let Some(living) = live.get_mut(&location.segment) {
+            living.bytes = living.bytes.saturating_sub(bytes_of(location, key_bytes));
+            living.frames = living.frames.saturating_sub(1);
+            if living.frames == 0 {
                 live.remove(&location.segment);
             }
         }
     }
 
-    pub(super) fn set(&self, live: LiveBytes) {
+    pub(super) fn set(&self, live: LiveFrames) {
         *self.0.lock() = live;
     }
 }
 
 impl Index {
-    /// Bytes of the frames that rows lead to and of their entries, by file.
-    pub(crate) fn live_bytes(&self) -> LiveBytes {
+    /// The frames that rows lead to, by file.
+    pub(crate) fn live_frames(&self) -> LiveFrames {
         self.live.0.lock().clone()
     }
 
-    /// Notes them, and how many rows there are, for an open that does not look
-    /// at all rows.
-    pub(crate) fn note_sizes(&self) -> Outcome<()> {
+    /// Notes them, how many rows there are, and since when something that was
+    /// removed lies in files, for an open that does not look at all rows.
+    pub(crate) fn note_sizes(&self, removed_since: Option<Timestamp>) -> Outcome<()> {
         let note = Note {
-            live: self.live_bytes().into_iter().collect(),
+            live: self.live_frames().into_iter().collect(),
             rows: self.count.get(),
+            holds_removed: self.holds_removed(),
+            first_deadline: self.first_deadline(),
+            removed_since,
         };
         self.set_sizes_note(codec::encode(&note).map_err(Trouble::new)?)
     }
 
-    /// Believes what was noted.
-    pub(crate) fn take_sizes_note(&self) -> Outcome<()> {
+    /// Believes what was noted; returns since when something that was removed
+    /// lies in files.
+    pub(crate) fn take_sizes_note(&self) -> Outcome<Option<SizesNote>> {
         let Some(note) = self.sizes_note()? else {
-            return Ok(());
+            return Ok(None);
         };
         let note: Note = codec::decode(&note, "a note of the index").map_err(Trouble::new)?;
         self.live.set(note.live.into_iter().collect());
         note.rows.into_iter().for_each(|rows| self.count.set(rows));
-        Ok(())
+        self.stains.set(note.holds_removed, note.first_deadline);
+        let removed_since = note.removed_since;
+        Ok(Some(SizesNote { removed_since }))
     }
 }
 
@@ -113,14 +140,15 @@ mod tests {
         live.add(location(1, 20), 16);
         live.add(location(1, 24), 100);
         live.add(location(2, 1), 16);
+        let living = |bytes, frames| Living { bytes, frames };
         let expected = [
-            (SegmentNumber(1), 24 + 40 + 24 + 124),
-            (SegmentNumber(2), 8 + 40),
+            (SegmentNumber(1), living(24 + 40 + 24 + 124, 2)),
+            (SegmentNumber(2), living(8 + 40, 1)),
         ];
         assert_eq!(*live.0.lock(), BTreeMap::from(expected));
         live.remove(location(1, 24), 100);
         live.remove(location(2, 1), 16);
-        let expected = BTreeMap::from([(SegmentNumber(1), 24 + 40)]);
+        let expected = BTreeMap::from([(SegmentNumber(1), living(24 + 40, 1))]);
         assert_eq!(*live.0.lock(), expected);
     }
 

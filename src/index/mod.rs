@@ -16,12 +16,13 @@ mod renewal;
 mod retired;
 mod rows;
 mod scan;
+mod stains;
 
 pub(crate) use derived::Announcement;
 pub(crate) use files::{mark, matches, remove_others, set_aside};
 pub(crate) use guard::{Outcome, Trouble};
 pub(crate) use hints::{Hint, HintGroup, HintMove, hint_of};
-pub(crate) use live::{LiveBytes, bytes_of};
+pub(crate) use live::{LiveFrames, bytes_of};
 pub(crate) use renewal::CopyCursor;
 pub(crate) use retired::Remembered;
 pub(crate) use rows::{Index, Put};

@@ -109,7 +109,7 @@ impl Index {
     /// Begins a copy in a directory.
     pub(crate) fn begin_renewal(&self, directory: &Path, cache_bytes: u64) -> Outcome<Arc<Self>> {
         let successor = Arc::new(Self::open(directory, cache_bytes)?);
-        successor.count_from_none();
+        successor.is_new();
         *self.successor.0.write() = Some(Arc::clone(&successor));
         Ok(successor)
     }
@@ -169,9 +169,11 @@ impl Index {
         Ok(true)
     }
 
-    /// From now on rows are counted; there are none yet.
-    pub(crate) fn count_from_none(&self) {
+    /// The directory was made just now: there are no rows yet, and none were
+    /// removed. From now on both are counted.
+    pub(crate) fn is_new(&self) {
         self.count.set(0);
+        self.stains.set(false, None);
     }
 
     /// Bytes of an index with as many rows that was made just now, about;
@@ -201,6 +203,7 @@ impl Index {
 
     /// Takes over what is not in rows.
     pub(crate) fn take_over(&self, old: &Self) {
-        self.live.set(old.live_bytes());
+        self.live.set(old.live_frames());
+        self.stains.take_over(&old.stains);
     }
 }

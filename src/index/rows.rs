@@ -10,6 +10,7 @@ use parking_lot::RwLock;
 use super::guard::{Guard, Outcome, Trouble, protect};
 use super::live::Live;
 use super::renewal::{RowCount, Successor};
+use super::stains::Stains;
 use crate::format::identity::{Batch, Generation, Location, PageNumber, Timestamp};
 use crate::format::record::{PageRow, SessionRow, page_key, split_page_key};
 use crate::session_id::SessionDigest;
@@ -62,6 +63,7 @@ pub(crate) struct Index {
     pub(super) live: Live,
     pub(super) successor: Successor,
     pub(super) count: RowCount,
+    pub(super) stains: Stains,
     /// Held to itself by who cuts a row of retired IDs.
     pub(super) retired_lock: RwLock<()>,
     /// Our own handle on sled's file, opened before the first write: an error
@@ -93,6 +95,7 @@ impl Index {
             live: Live::default(),
             successor: Successor::default(),
             count: RowCount::default(),
+            stains: Stains::default(),
             retired_lock: RwLock::default(),
             file,
             directory: directory.to_path_buf(),
@@ -118,8 +121,19 @@ impl Index {
         let old = self.guard.run(|| tree.remove(key))?;
         if old.is_some() {
             self.count.remove();
+            if self.names(tree) {
+                self.stains.note_removed();
+            }
         }
         Ok(())
+    }
+
+    /// Whether the keys of a tree are names that users gave. What rows hold of
+    /// owners goes together with a row of theirs.
+    fn names(&self, tree: &sled::Tree) -> bool {
+        [&self.pages, &self.owners]
+            .iter()
+            .any(|named| std::ptr::eq(*named, tree))
     }
 
     /// A session's row.
@@ -161,6 +175,7 @@ impl Index {
             self.hand_on(&self.sessions, &key, Some(&bytes));
             self.count.add();
             self.account(DIGEST_BYTES, (None, Some(row.location)));
+            self.stains.note_deadline(row);
         }
         Ok(put.is_ok())
     }
@@ -186,6 +201,7 @@ impl Index {
         replace(self, digest, old.as_ref(), Some(row))?;
         let places = (old.as_ref().map(|old| old.location), Some(row.location));
         self.account(DIGEST_BYTES, places);
+        self.stains.note_deadline(row);
         Ok(old.map_or(Put::Inserted, Put::Replaced))
     }
 
@@ -207,6 +223,7 @@ impl Index {
     fn account(&self, key_bytes: usize, (old, new): (Option<Location>, Option<Location>)) {
         if let Some(old) = old {
             self.live.remove(old, key_bytes);
+            self.stains.stain(old.segment);
         }
         if let Some(new) = new {
             self.live.add(new, key_bytes);

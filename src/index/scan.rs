@@ -5,7 +5,7 @@ use std::collections::{HashMap, HashSet};
 use super::derived::OwnerSum;
 use super::guard::{Outcome, Trouble};
 use super::hints::{Wanted, hint_of};
-use super::live::{self, LiveBytes};
+use super::live::{self, LiveFrames};
 use super::retired::Remembered;
 use super::rows::{DIGEST_BYTES, Index, undecodable};
 use crate::format::identity::{Generation, Location, Timestamp};
@@ -37,7 +37,7 @@ pub(crate) struct Summary {
     /// Whether each session's hint is as early as it has to be.
     pub(crate) hints_hold: bool,
     /// Bytes of the frames that rows lead to and of their entries, by file.
-    pub(crate) live: LiveBytes,
+    pub(crate) live: LiveFrames,
 }
 
 /// What there is of a generation's page rows.
@@ -67,6 +67,7 @@ impl Index {
         let mut owners = OwnerSum::default();
         let mut are_hinted = true;
         let mut found = self.sum_pages(&mut summary, &counts)?;
+        self.forget_first_deadline();
         let mut after = None;
         loop {
             let mut wanted = Wanted::default();
@@ -77,6 +78,7 @@ impl Index {
                 owners.add(digest, row);
                 wanted.add(hint_of(digest, row));
                 live::add(&mut summary.live, row.location, DIGEST_BYTES);
+                self.note_deadline(row);
                 if !counts(row.location) {
                     return Err(Trouble::new("a row leads to where nothing is any more"));
                 }

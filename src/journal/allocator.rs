@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use parking_lot::{Mutex, MutexGuard};
 
 use super::reserve::{self, Reserve};
-use super::tail::{Slot, Tail};
+use super::tail::{Erasing, Slot, Tail};
 use super::writer::Shared;
 use crate::disk::DiskFile;
 use crate::error::{Error, Result};
@@ -49,10 +49,17 @@ pub(super) fn first_step(segment_bytes: u64) -> u64 {
     segment_bytes.min(STEP)
 }
 
-/// Free space behind the last frame, in both files.
+/// Whether the current file is to be left.
+fn leaves(tail: &Tail) -> bool {
+    tail.erasing == Erasing::Leaves
+}
+
+/// Free space behind the last frame, in both files; in the next one where the
+/// current one is to be left.
 fn ahead(tail: &Tail) -> u64 {
     let next = tail.next.as_ref().map_or(0, Slot::free);
-    tail.current.free().saturating_add(next)
+    let current = if leaves(tail) { 0 } else { tail.current.free() };
+    current.saturating_add(next)
 }
 
 /// Whether the allocator should work, though nobody waits yet. When both
@@ -141,7 +148,8 @@ fn stop_unless_full(shared: &Shared, error: &Error, was_full: bool) {
 fn can_extend(tail: &Tail, wanted: u64, size: u64) -> bool {
     let target = wanted.max(tail.reserved.saturating_add(STEP));
     let current = &tail.current;
-    let current_grows = current.allocated < size && current.offset.saturating_add(target) <= size;
+    let current_grows =
+        !leaves(tail) && current.allocated < size && current.offset.saturating_add(target) <= size;
     current_grows || tail.next.as_ref().is_none_or(|next| next.allocated < size)
 }
 
@@ -153,11 +161,11 @@ fn fits(tail: &Tail, bytes: u64) -> bool {
 /// it, and otherwise of the next.
 fn extend(shared: &Shared, target: u64) -> Result<()> {
     let size = shared.options.segment_bytes;
-    let (current, next) = {
+    let (current, next, is_left) = {
         let tail = shared.tail.lock();
-        (tail.current.clone(), tail.next.clone())
+        (tail.current.clone(), tail.next.clone(), leaves(&tail))
     };
-    if current.allocated < size && current.offset.saturating_add(target) <= size {
+    if !is_left && current.allocated < size && current.offset.saturating_add(target) <= size {
         let end = fill(shared, &current, size)?;
         let mut tail = shared.tail.lock();
         let slot = if tail.current.number == current.number {
@@ -224,6 +232,7 @@ fn begin_next(shared: &Shared) -> Result<Slot> {
         (number, tail.spares.pop())
     };
     let mut allocated = 0;
+    let is_used = spare.is_some();
     let file: Arc<dyn DiskFile> = if let Some(spare) = spare {
         shared.options.rename(spare, number)?;
         let file = shared.options.open(number)?;
@@ -236,7 +245,10 @@ fn begin_next(shared: &Shared) -> Result<Slot> {
     };
     shared.tail.lock().highest = number;
     shared.options.sync_directory()?;
-    Ok(Slot::new(number, file, allocated))
+    Ok(Slot {
+        is_used,
+        ..Slot::new(number, file, allocated)
+    })
 }
 
 /// Keeps some of the unnecessary files and removes the others.
@@ -245,7 +257,7 @@ pub(super) fn recycle(shared: &Shared, unnecessary: &[JournalNumber]) -> Result<
     for number in unnecessary.iter().copied() {
         let full = {
             let mut tail = shared.tail.lock();
-            let full = tail.spares.len() >= SPARES;
+            let full = tail.erasing != Erasing::No || tail.spares.len() >= SPARES;
             if !full {
                 tail.spares.push(number);
             }

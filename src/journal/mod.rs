@@ -10,6 +10,7 @@
 
 mod allocator;
 mod commit;
+mod erasing;
 mod files;
 mod poison;
 mod reader;

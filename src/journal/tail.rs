@@ -21,6 +21,8 @@ pub(super) struct Slot {
     pub(super) allocated: u64,
     /// Whether only removals may go there.
     pub(super) is_reserve: bool,
+    /// Whether old frames may lie behind the new ones.
+    pub(super) is_used: bool,
 }
 
 impl Slot {
@@ -32,6 +34,7 @@ impl Slot {
             offset: JOURNAL_HEADER_BYTES as u64,
             allocated,
             is_reserve: false,
+            is_used: false,
         }
     }
 
@@ -57,6 +60,19 @@ pub(crate) struct Position {
     pub(crate) sequence: Sequence,
     /// Bytes of all frames so far, since the journal was opened.
     pub(super) bytes: u64,
+}
+
+/// Whether files are left for what they held before.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(super) enum Erasing {
+    /// They are kept to be used again.
+    #[default]
+    No,
+    /// None is kept.
+    Begun,
+    /// None is kept, and somebody waits for the next one, however much there
+    /// is left of the current one.
+    Leaves,
 }
 
 /// What appending changes.
@@ -87,6 +103,7 @@ pub(super) struct Tail {
     pub(super) full: VecDeque<(JournalNumber, Sequence)>,
     /// Files to use again.
     pub(super) spares: Vec<JournalNumber>,
+    pub(super) erasing: Erasing,
     pub(super) highest: JournalNumber,
     pub(super) stopped: bool,
 }

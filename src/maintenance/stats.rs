@@ -52,6 +52,13 @@ pub struct Stats {
     pub batches: u64,
     /// How long ago the last checkpoint ended, or the database was opened.
     pub checkpoint_age: Duration,
+    /// How long ago the first thing was removed that may still lie in a file;
+    /// `None` when nothing can.
+    ///
+    /// It is at most so long: a write to a session that was written before
+    /// counts as one that overwrites something, and after a crash all that may
+    /// have been removed since the last erasure does.
+    pub erasure_age: Option<Duration>,
 }
 
 /// A segment file in numbers.
@@ -93,6 +100,7 @@ impl Engine {
             index_renewal: self.progress.renewal(),
             batches: self.batches(),
             checkpoint_age: self.progress.checkpoint_age(self.now()),
+            erasure_age: self.erasure_age(),
         }
     }
 

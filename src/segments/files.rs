@@ -170,7 +170,7 @@ impl Segments {
     }
 
     /// The numbers of the files that count, ascending.
-    pub(super) fn committed_numbers(&self) -> Vec<SegmentNumber> {
+    pub(crate) fn committed_numbers(&self) -> Vec<SegmentNumber> {
         let tail = self.tail.lock();
         let sealed = tail.sealed.iter().map(|file| file.number);
         let last = Some(tail.segment).filter(|_| tail.offset > 0);
@@ -202,6 +202,12 @@ impl Segments {
             number: tail.segment,
             end: tail.offset.into(),
         }
+    }
+
+    /// A file, and how much of it counts; `None` for one that does not.
+    pub(crate) fn counting(&self, number: SegmentNumber) -> Option<SealedFile> {
+        let end = self.tail.lock().end(number)?;
+        Some(SealedFile { number, end })
     }
 
     /// Bytes of a file.

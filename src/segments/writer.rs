@@ -59,6 +59,8 @@ pub(crate) struct Standing {
     pub(crate) journal_through: Sequence,
     /// No generation from this one on is.
     pub(crate) next_generation: Generation,
+    /// What was removed by then is in no file any more.
+    pub(crate) erased_through: Timestamp,
     /// Of the index, once it knows.
     pub(crate) index_hash: u64,
     /// Of the retired IDs in it.
@@ -71,6 +73,7 @@ impl Standing {
         Self {
             journal_through: footer.journal_through,
             next_generation: footer.next_generation,
+            erased_through: footer.erased_through,
             index_hash: footer.index_hash,
             retired: footer.retired.clone(),
         }
@@ -144,6 +147,7 @@ impl BatchWriter {
                 ends_batch: false,
                 journal_through: Sequence(0),
                 next_generation: Generation(0),
+                erased_through: Timestamp(0),
                 index_hash: 0,
                 retired: Vec::new(),
                 files: Vec::new(),
@@ -331,6 +335,7 @@ impl BatchWriter {
             ends_batch: true,
             journal_through: standing.journal_through,
             next_generation: standing.next_generation,
+            erased_through: standing.erased_through,
             index_hash: standing.index_hash,
             retired: standing.retired,
             files: std::mem::take(&mut self.sealed),

@@ -15,7 +15,7 @@ use super::STEP_BYTES;
 use crate::error::Error;
 use crate::format::identity::{SegmentNumber, Timestamp};
 use crate::format::segment_frame::{Footer, FooterEntry, Identity, Kind, Retirement, SealedFile};
-use crate::index::{self, Index, LiveBytes};
+use crate::index::{self, Index, LiveFrames};
 use crate::segments::Contents;
 
 /// What is worth the work.
@@ -114,6 +114,12 @@ impl Known {
         self.damaged.insert(number);
     }
 
+    /// Files that could not be read are tried again: what was damaged in them
+    /// may be dead by now.
+    pub(super) fn forget_damaged(&mut self) {
+        self.damaged.clear();
+    }
+
     /// A file is gone. Tombstones elsewhere that waited for it may go now.
     pub(super) fn is_gone(&mut self, number: SegmentNumber, was_oldest: bool) {
         self.kept.remove(&number);
@@ -131,7 +137,7 @@ impl Known {
 /// What files are weighed by.
 #[derive(Debug)]
 struct Scales {
-    live: LiveBytes,
+    live: LiveFrames,
     /// Of a footer without entries.
     footer: u64,
     /// What has passed by then need not be copied.
@@ -144,7 +150,7 @@ impl Scales {
             (footer.files.len() as u64, footer.retired.len() as u64)
         });
         Self {
-            live: index.live_bytes(),
+            live: index.live_frames(),
             footer: 128 + files.saturating_mul(12) + times.saturating_mul(20),
             now,
         }
@@ -152,7 +158,7 @@ impl Scales {
 
     /// Bytes of a file that nothing needs, as far as is known.
     fn garbage(&self, file: SealedFile, known: &Known) -> u64 {
-        let live = self.live.get(&file.number).copied().unwrap_or(0);
+        let live = self.live.get(&file.number).map_or(0, |live| live.bytes);
         let kept = known.kept.get(&file.number);
         let kept = kept.map_or(0, |kept| kept.bytes(self.now));
         let needed = live.saturating_add(kept);
@@ -224,6 +230,50 @@ impl Engine {
         }
     }
 
+    /// The last of some files, if it holds a dead frame; else it goes from the
+    /// list. So does one that does not count any more.
+    pub(super) fn choose_stained(
+        &self,
+        known: &mut Known,
+        index: &Index,
+        files: &mut Vec<SegmentNumber>,
+    ) -> Result<Choice, Setback> {
+        let Some(number) = files.last().copied() else {
+            return Ok(Choice::Nothing);
+        };
+        let Some(file) = self.segments.counting(number) else {
+            files.pop();
+            return Ok(Choice::Another);
+        };
+        if !index.is_clean(number) {
+            let looked = if known.damaged.contains(&number) {
+                None
+            } else {
+                self.look(known, file)?
+            };
+            let task = looked.ok_or_else(|| self.unreadable(number))?;
+            let live = index.live_frames();
+            let live = live.get(&number).map_or(0, |living| living.frames);
+            let frames = task.left.iter().filter(|entry| has_row(entry.kind));
+            if frames.count() as u64 != live {
+                return Ok(if number == self.segments.tail().number {
+                    Choice::Tail(task)
+                } else {
+                    Choice::Task(task)
+                });
+            }
+            index.note_clean(number);
+        }
+        files.pop();
+        Ok(Choice::Another)
+    }
+
+    fn unreadable(&self, number: SegmentNumber) -> Setback {
+        let path = self.segments.path(number);
+        let error = Error::corrupted(&path, 0, "what was removed from it cannot be erased");
+        Setback::Error(error)
+    }
+
     /// What lies in a file, and how much of it has to stay though no row leads
     /// to it; `None` for a file that cannot be read.
     fn look(&self, known: &mut Known, file: SealedFile) -> Result<Option<Task>, Setback> {
@@ -267,6 +317,11 @@ impl Engine {
             looked => Ok(Some(looked?)),
         }
     }
+}
+
+/// Whether a row leads to a frame of this kind, while it lives.
+fn has_row(kind: Kind) -> bool {
+    matches!(kind, Kind::Image | Kind::Page | Kind::SessionDamage)
 }
 
 /// What retirements take up in a footer.

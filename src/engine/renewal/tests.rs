@@ -52,11 +52,11 @@ fn name(db: &Database) -> String {
 #[test]
 fn the_copy_has_what_the_index_had_and_takes_its_place() {
     let (disk, db) = filled(1);
-    let before = db.engine().index.get().unwrap().live_bytes();
+    let before = db.engine().index.get().unwrap().live_frames();
     while db.engine().renew_step().unwrap() {}
     assert_eq!(name(&db), "index-0002");
     assert!(!disk.index_root().join("index-0001").exists());
-    let after = db.engine().index.get().unwrap().live_bytes();
+    let after = db.engine().index.get().unwrap().live_frames();
     assert_eq!(after, before);
     check(&db, 32);
     drop(db);

@@ -56,6 +56,7 @@ fn an_image_never_changes() {
             pages: 1,
             next_page: PageNumber(2),
             hash: 0x1234,
+            first_deadline: None,
         },
         upper: Some("m".into()),
     };
@@ -69,11 +70,11 @@ fn an_image_never_changes() {
         &head,
         &body(&[entry]),
         "
-        49 00 00 00                                     ; length 73
-        7e 00 fe c8                                     ; crc
+        4a 00 00 00                                     ; length 74
+        d3 7c b0 7f                                     ; crc
         01 00 00 00                                     ; kind 1: an image
         00 00 00 00                                     ; zero
-        31 00 00 00                                     ; head_length 49
+        32 00 00 00                                     ; head_length 50
         d0 d1 d2 d3 d4 d5 d6 d7 d8 d9 da db dc dd de df ; digest
         05                                              ; sequence 5
         07                                              ; generation 7
@@ -87,6 +88,7 @@ fn an_image_never_changes() {
         01                                              ; pages 1
         02                                              ; next_page 2
         fb 34 12                                        ; hash 4660
+        00                                              ; no first_deadline
         01                                              ; with upper
         01 6d                                           ; upper `m`
         01 00 00 00                                     ; count 1
@@ -218,6 +220,7 @@ fn the_first_footer_never_changes() {
             ends_batch: true,
             journal_through: Sequence(9),
             next_generation: Generation(2),
+            erased_through: Timestamp(0),
             index_hash: 0,
             retired: Vec::new(),
             files: Vec::new(),
@@ -226,15 +229,16 @@ fn the_first_footer_never_changes() {
             entries: Vec::new(),
         },
         "
-        0e 00 00 00                                     ; length 14
-        b9 6d 1c 4e                                     ; crc
+        0f 00 00 00                                     ; length 15
+        f4 c9 79 42                                     ; crc
         05 00 00 00                                     ; kind 5: a footer
         00 00 00 00                                     ; zero
-        0a 00 00 00                                     ; head_length 10
+        0b 00 00 00                                     ; head_length 11
         01                                              ; batch 1
         01                                              ; it ends here
         09                                              ; journal_through 9
         02                                              ; next_generation 2
+        00                                              ; erased_through 0
         00                                              ; index_hash 0
         00                                              ; retired: 0
         00                                              ; files: 0
@@ -246,15 +250,16 @@ fn the_first_footer_never_changes() {
 }
 
 const FOOTER_OF_ALL_KINDS: &str = "
-    cb 00 00 00                                     ; length 203
-    75 28 f0 a8                                     ; crc
+    d4 00 00 00                                     ; length 212
+    3b ac a7 2c                                     ; crc
     05 00 00 00                                     ; kind 5: a footer
     00 00 00 00                                     ; zero
-    c7 00 00 00                                     ; head_length 199
+    d0 00 00 00                                     ; head_length 208
     06                                              ; batch 6
     01                                              ; it ends here
     fb e8 03                                        ; journal_through 1000
     08                                              ; next_generation 8
+    fd 00 ca c4 71 fe 9c 97 17                      ; erased_through 1700000001000000000
     fd ef cd ab 89 67 45 23 01                      ; index_hash 0x0123456789abcdef
     01                                              ; retired: 1
     fd 00 ca c4 71 fe 9c 97 17                      ; until 1700000001000000000
@@ -356,6 +361,7 @@ fn a_footer_of_all_kinds_never_changes() {
         ends_batch: true,
         journal_through: Sequence(1000),
         next_generation: Generation(8),
+        erased_through: LATER,
         index_hash: 0x0123_4567_89ab_cdef,
         retired: vec![RetiredSum {
             until: LATER,

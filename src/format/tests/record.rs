@@ -19,6 +19,7 @@ fn whole(record: SessionRecord) -> SessionRow {
                 pages: 1,
                 next_page: PageNumber(2),
                 hash: 3,
+                first_deadline: None,
             },
             record,
         },
@@ -121,18 +122,25 @@ fn the_place_is_not_in_the_hash_of_a_row() {
 fn everything_else_is_in_the_hash_of_a_session_row() {
     let row = whole(record());
     let mut rows: Vec<SessionRow> = changed_records().into_iter().map(whole).collect();
-    let tables = [(2, 2, 3), (1, 3, 3), (1, 2, 4)];
-    rows.extend(tables.map(|(pages, next_page, hash)| SessionRow {
+    let tables = [
+        (2, 2, 3, None),
+        (1, 3, 3, None),
+        (1, 2, 4, None),
+        (1, 2, 3, Some(LATER)),
+    ];
+    let tables = tables.map(|(pages, next_page, hash, first_deadline)| SessionRow {
         content: RowContent::Whole {
             table: PageTable {
                 pages,
                 next_page: PageNumber(next_page),
                 hash,
+                first_deadline,
             },
             record: record(),
         },
         ..row.clone()
-    }));
+    });
+    rows.extend(tables);
     rows.push(SessionRow {
         sequence: Batch(6),
         ..row.clone()

@@ -205,6 +205,7 @@ fn rows() -> Vec<Sample> {
             pages: 1,
             next_page: PageNumber(2),
             hash: 0x1234,
+            first_deadline: None,
         },
         record: SessionRecord {
             expiry: ExpiryOverride::At(LATER),
@@ -358,6 +359,7 @@ fn footer() -> Footer {
         ends_batch: true,
         journal_through: Sequence(1000),
         next_generation: Generation(8),
+        erased_through: LATER,
         index_hash: 0x0123_4567_89ab_cdef,
         retired: vec![RetiredSum {
             until: LATER,

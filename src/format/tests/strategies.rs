@@ -88,16 +88,21 @@ pub(super) fn any_record() -> impl Strategy<Value = SessionRecord> {
 }
 
 fn table() -> impl Strategy<Value = PageTable> {
-    (small_number(), small_number(), number()).prop_map(|(pages, next_page, hash)| PageTable {
+    let numbers = (small_number(), small_number(), number());
+    (numbers, option::of(time())).prop_map(|((pages, next_page, hash), first_deadline)| PageTable {
         pages,
         next_page: PageNumber(next_page),
         hash,
+        first_deadline,
     })
 }
 
 pub(super) fn session_row() -> impl Strategy<Value = SessionRow> {
     let content = prop_oneof![
-        (table(), any_record()).prop_map(|(table, record)| RowContent::Whole { table, record }),
+        // Boxed: two of these are more than a test's stack holds.
+        (table(), any_record())
+            .prop_map(|(table, record)| RowContent::Whole { table, record })
+            .boxed(),
         number().prop_map(|generation| RowContent::Damaged {
             generation: Generation(generation)
         }),
@@ -181,7 +186,7 @@ pub(super) fn footer() -> impl Strategy<Value = Footer> {
             location,
         },
     );
-    let numbers = (number(), number(), number(), number());
+    let numbers = (number(), number(), number(), time(), number());
     let sum = (time(), number()).prop_map(|(until, hash)| RetiredSum { until, hash });
     let sums = vec(sum, 0..4);
     let file = (any::<u32>(), number()).prop_map(|(number, end)| SealedFile {
@@ -197,13 +202,19 @@ pub(super) fn footer() -> impl Strategy<Value = Footer> {
         vec(entry, 0..9),
     );
     (numbers, any::<bool>(), lists, option::of(location())).prop_map(
-        |((batch, through, generation, index_hash), ends_batch, lists, previous)| {
+        |(
+            (batch, through, generation, erased_through, index_hash),
+            ends_batch,
+            lists,
+            previous,
+        )| {
             let (retired, files, retirements, entries) = lists;
             Footer {
                 batch: Batch(batch),
                 ends_batch,
                 journal_through: Sequence(through),
                 next_generation: Generation(generation),
+                erased_through,
                 index_hash,
                 retired,
                 files,

@@ -1,0 +1,89 @@
+//! Leaving every file that holds old frames: erasure.
+//!
+//! A file that is used again holds frames of its earlier use behind those of
+//! the present one. So the journal goes on in a file that was never used
+//! before, and what the next checkpoint makes unnecessary is removed instead
+//! of being kept.
+//!
+//! INVARIANT: between `begin_erasing` and `end_erasing` no file is kept for
+//! another use, and none begins that was used before, but for one that the
+//! allocator had in hand, which is left at once.
+
+use std::time::Duration;
+
+use super::tail::Erasing;
+use super::writer::Journal;
+use crate::error::{Error, Result};
+use crate::format::identity::JournalNumber;
+
+/// How long to wait for the allocator at a time.
+const PATIENCE: Duration = Duration::from_millis(20);
+
+impl Journal {
+    /// Removes the files that wait to be used again, and keeps none from now
+    /// on. Returns the file that has to be left.
+    pub(crate) fn begin_erasing(&self) -> Result<JournalNumber> {
+        let shared = &self.shared;
+        let from = {
+            let mut tail = shared.tail.lock();
+            tail.erasing = Erasing::Begun;
+            tail.current.number
+        };
+        let mut has_removed = false;
+        loop {
+            let Some(spare) = shared.tail.lock().spares.pop() else {
+                break;
+            };
+            shared.options.remove(spare)?;
+            has_removed = true;
+        }
+        if has_removed {
+            shared.options.sync_directory()?;
+        }
+        Ok(from)
+    }
+
+    /// Goes on behind `from` in a file that was never used before. Returns
+    /// that file, or `None` while the allocator has none ready.
+    pub(crate) fn leave(&self, from: JournalNumber) -> Result<Option<JournalNumber>> {
+        let shared = &self.shared;
+        let mut tail = shared.tail.lock();
+        loop {
+            if tail.stopped {
+                return Err(Error::Closed);
+            }
+            shared.poison.check()?;
+            if tail.current.number > from && !tail.current.is_used {
+                tail.erasing = Erasing::Begun;
+                return Ok(Some(tail.current.number));
+            }
+            // Whoever has space reserved has it in the next file, too.
+            let reserved = tail.reserved.max(1);
+            if tail.next.as_ref().is_none_or(|next| next.free() < reserved) {
+                break;
+            }
+            shared.rotate(&mut tail)?;
+        }
+        tail.erasing = Erasing::Leaves;
+        tail.wanted = tail.wanted.max(1);
+        tail.failure = None;
+        shared.allocate.notify_one();
+        shared.allocated.wait_for(&mut tail, PATIENCE);
+        if let Some(error) = tail.failure.take() {
+            tail.erasing = Erasing::Begun;
+            return Err(error);
+        }
+        Ok(None)
+    }
+
+    /// Whether a checkpoint has made all files before `fresh` unnecessary. If
+    /// so they are gone, and files are kept again.
+    pub(crate) fn end_erasing(&self, fresh: JournalNumber) -> bool {
+        let mut tail = self.shared.tail.lock();
+        let has_old = tail.full.iter().any(|(number, _)| *number < fresh);
+        if !has_old {
+            tail.erasing = Erasing::No;
+        }
+        !has_old
+    }
+}

@@ -1,0 +1,17 @@
+//! Erasure that somebody asks for.
+
+use std::time::Duration;
+
+use crate::support::{assert_erased, by_hand, clock};
+
+#[test]
+fn what_was_never_removed_has_no_age() {
+    let directory = tempfile::tempdir().unwrap();
+    let clock = clock();
+    let db = by_hand(&clock).open(directory.path()).unwrap();
+    assert_eq!(db.stats().erasure_age, None);
+    db.create_session().set("key", "value").unwrap();
+    clock.advance(Duration::from_secs(5));
+    assert_eq!(db.stats().erasure_age, None);
+    assert_erased(directory.path(), "something else");
+}

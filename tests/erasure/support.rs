@@ -1,0 +1,77 @@
+//! Marked names and values, and the search for them in all files.
+
+use std::fs;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
+
+use sessiondb::{Builder, Database, ManualClock};
+
+/// What the tests give the database to erase.
+pub(crate) const WITHIN: Duration = Duration::from_secs(600);
+
+/// A time to begin with.
+pub(crate) fn clock() -> Arc<ManualClock> {
+    let time = SystemTime::UNIX_EPOCH + Duration::from_secs(1_700_000_000);
+    Arc::new(ManualClock::new(time))
+}
+
+/// Small files, and nothing that happens by itself.
+pub(crate) fn by_hand(clock: &Arc<ManualClock>) -> Builder {
+    Database::builder()
+        .background(false)
+        .journal_segment_bytes(256 << 10)
+        .segment_bytes(64 << 10)
+        .erase_within(Some(WITHIN))
+        .clock(Arc::<ManualClock>::clone(clock))
+}
+
+/// The files below a directory that contain a text, with where.
+pub(crate) fn traces(directory: &Path, text: &str) -> Vec<String> {
+    let mut found = Vec::new();
+    let mut left = vec![directory.to_path_buf()];
+    while let Some(directory) = left.pop() {
+        for entry in fs::read_dir(&directory).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                left.push(path);
+                continue;
+            }
+            let bytes = fs::read(&path).unwrap();
+            let places = places(&bytes, text.as_bytes()).into_iter();
+            found.extend(places.map(|place| format!("{} at {place}", path.display())));
+        }
+    }
+    found
+}
+
+/// Most of all files is zeros.
+fn places(bytes: &[u8], text: &[u8]) -> Vec<usize> {
+    const BLOCK: usize = 4096;
+    const ZEROS: [u8; BLOCK] = [0; BLOCK];
+    let mut places = Vec::new();
+    for start in (0..bytes.len()).step_by(BLOCK) {
+        let end = bytes.len().min(start + BLOCK);
+        if bytes[start..end] == ZEROS[..end - start] {
+            continue;
+        }
+        // A text that begins before this block and ends in it.
+        let start = start.saturating_sub(text.len());
+        let block = &bytes[start..bytes.len().min(end + text.len())];
+        let found = block.windows(text.len()).position(|window| window == text);
+        places.extend(found.map(|place| start + place));
+    }
+    places
+}
+
+/// Asserts that a text is in some file.
+pub(crate) fn assert_there(directory: &Path, text: &str) {
+    let found = traces(directory, text);
+    assert!(!found.is_empty(), "{text} is nowhere");
+}
+
+/// Asserts that a text is in no file.
+pub(crate) fn assert_erased(directory: &Path, text: &str) {
+    let found = traces(directory, text);
+    assert!(found.is_empty(), "{text} is in {found:?}");
+}
