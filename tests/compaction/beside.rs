@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::thread::ScopedJoinHandle;
 use std::time::{Duration, Instant};
 
@@ -17,12 +17,23 @@ const QUICK: Durability = Durability::Deferred {
 /// What one thread's sessions hold.
 type Own = BTreeMap<String, (SessionId, BTreeMap<String, Vec<u8>>)>;
 
-/// Makes, fills, reads and flushes sessions of its own.
-fn live(db: &Database, seed: u64, rounds: usize) -> (Own, Vec<SessionId>) {
+/// Rounds of each thread, and after how many it waits for the other one.
+const ROUNDS: usize = 1200;
+const TOGETHER: usize = 100;
+
+/// Makes, fills, reads and flushes sessions of its own; not so fast that what
+/// happens `meanwhile` is left behind.
+fn live(db: &Database, seed: u64, meanwhile: &AtomicUsize) -> (Own, Vec<SessionId>) {
     let mut random = fastrand::Rng::with_seed(seed);
     let (mut own, mut dead) = (Own::new(), Vec::new());
     let mut ids: Vec<SessionId> = Vec::new();
-    for round in 0..rounds {
+    for round in 0..ROUNDS {
+        if round % TOGETHER == 0 {
+            let before = meanwhile.load(Ordering::Relaxed);
+            while meanwhile.load(Ordering::Relaxed) == before {
+                pause();
+            }
+        }
         match random.u32(..10) {
             0..=1 => {
                 let session = db.create_session();
@@ -71,16 +82,19 @@ fn race(
     let disk = SimulatedDisk::new(seed).unwrap();
     let db = builder.open_on(Arc::new(disk.clone())).unwrap();
     let stop = AtomicBool::new(false);
+    let turns = AtomicUsize::new(0);
     let outcomes: Vec<_> = std::thread::scope(|scope| {
         let other = scope.spawn(|| {
             while !stop.load(Ordering::Relaxed) {
                 meanwhile(&db);
+                turns.fetch_add(1, Ordering::Relaxed);
             }
         });
         let threads: Vec<_> = (0..4)
             .map(|thread| {
                 let quick = db.with_durability(QUICK);
-                scope.spawn(move || live(&quick, seed * 10 + thread, 1200))
+                let turns = &turns;
+                scope.spawn(move || live(&quick, seed * 10 + thread, turns))
             })
             .collect();
         let outcomes = threads.into_iter().map(ScopedJoinHandle::join);
