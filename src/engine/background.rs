@@ -248,7 +248,7 @@ fn run(signal: &Signal, engine: &Weak<Engine>) {
                 Err(error @ Error::StorageFull { .. }) if engine.options.upkeep.compacts => {
                     match engine.compact_step(Worth::FOR_ROOM) {
                         Ok(compacted) if compacted.more => Ok(Some(Duration::ZERO)),
-                        _ if engine.sweep_urgently() => Ok(Some(Duration::ZERO)),
+                        _ if engine.sweep_urgently().is_some() => Ok(Some(Duration::ZERO)),
                         _ => Err(error),
                     }
                 }

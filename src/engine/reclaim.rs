@@ -112,13 +112,14 @@ impl Engine {
 
     fn sweep_all(&self, watcher: Watcher<'_>) -> Result<ControlFlow<()>> {
         let total = self.graves()?;
+        let mut done = 0_u64;
         loop {
-            let left = self.graves()?;
-            if watcher(Phase::Sweep, total.saturating_sub(left), total).is_break() {
+            if watcher(Phase::Sweep, done.min(total), total).is_break() {
                 return Ok(ControlFlow::Break(()));
             }
-            if left == 0 || !self.sweep_urgently() {
-                return Ok(ControlFlow::Continue(()));
+            match self.sweep_urgently() {
+                Some(finished) => done = done.saturating_add(finished),
+                None => return Ok(ControlFlow::Continue(())),
             }
         }
     }
