@@ -8,6 +8,10 @@
 //! INVARIANT: a file is removed only once all that was copied out of it is
 //! published: no row and no session in memory leads there any more.
 //!
+//! INVARIANT: a file stops counting only when as many of its frames were
+//! copied as rows lead there, by a count that does not ask the index: rows that
+//! it has lost would take what they led to with them.
+//!
 //! INVARIANT: only deaths that a committed batch knows are deaths here; a
 //! session that is only flushed in memory is copied, and the tombstone that
 //! comes later lies behind the copy.
@@ -26,7 +30,7 @@ use crate::error::{Error, Result};
 use crate::format::identity::{Batch, Location, SegmentNumber};
 use crate::format::record::{PageRow, SessionRow};
 use crate::format::segment_frame::{Footer, FooterEntry, Identity, Kind};
-use crate::index::{Index, LiveFrames};
+use crate::index::{Index, LiveFrames, Trouble};
 use crate::segments::Standing;
 
 mod choice;
@@ -104,6 +108,18 @@ pub(super) struct Erased {
     pub(super) more: bool,
     /// Why a file has to stay as it is.
     pub(super) obstacle: Option<Error>,
+}
+
+/// What becomes of a frame with its file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Fate {
+    /// It lives, or hides what is dead.
+    Copied,
+    /// A row of the dead leads there, which waits for the sweep; nobody
+    /// follows it.
+    Buried,
+    /// Nothing needs it.
+    Dropped,
 }
 
 /// A frame that was copied.
@@ -227,6 +243,9 @@ impl Engine {
         mut task: Task,
     ) -> Result<Compacted, Setback> {
         let needed = self.take_needed(index, &mut task)?;
+        if task.left.is_empty() {
+            check_count(index, &task, &needed)?;
+        }
         if needed.is_empty() && !task.left.is_empty() {
             self.progress.set_compaction(task.left.len(), task.total);
             checkpointer.compactor.task = Some(task);
@@ -284,9 +303,13 @@ impl Engine {
                 break;
             }
             let Some(entry) = task.left.pop() else { break };
-            if self.is_needed(index, &entry)? {
-                bytes = bytes.saturating_add(entry.location.length.into());
-                needed.push(entry);
+            match self.fate(index, &entry)? {
+                Fate::Copied => {
+                    bytes = bytes.saturating_add(entry.location.length.into());
+                    needed.push(entry);
+                }
+                Fate::Buried => task.buried = task.buried.saturating_add(1),
+                Fate::Dropped => {}
             }
         }
         Ok(needed)
@@ -347,20 +370,23 @@ impl Engine {
         outcome
     }
 
-    fn is_needed(&self, index: &Index, entry: &FooterEntry) -> Result<bool, Setback> {
-        Ok(match (&entry.identity, entry.kind) {
+    fn fate(&self, index: &Index, entry: &FooterEntry) -> Result<Fate, Setback> {
+        let (leads_here, is_buried) = match (&entry.identity, entry.kind) {
             (Identity::Session(digest, _), Kind::Image | Kind::SessionDamage) => {
                 let row = index.session(digest)?;
-                row.is_some_and(|row| row.location == entry.location)
+                (row.is_some_and(|row| row.location == entry.location), false)
             }
             (Identity::Page(generation, _, lower), Kind::Page) => {
                 let row = index.page_row(*generation, lower)?;
                 let leads_here = row.is_some_and(|row| row.location == entry.location);
-                // The rows of the dead wait for the sweep, and nobody follows
-                // them.
-                leads_here && !index.is_buried(*generation)?
+                (leads_here, leads_here && index.is_buried(*generation)?)
             }
-            _ => self.is_tombstone_needed(entry)?,
+            _ => (self.is_tombstone_needed(entry)?, false),
+        };
+        Ok(match (leads_here, is_buried) {
+            (false, _) => Fate::Dropped,
+            (true, true) => Fate::Buried,
+            (true, false) => Fate::Copied,
         })
     }
 
@@ -413,6 +439,18 @@ impl Engine {
         checkpointer.compactor.has_dropped = false;
         Ok(())
     }
+}
+
+/// Whether the last of a file's frames are all that rows lead to. Those of the
+/// dead go with the sweep, which goes on meanwhile.
+fn check_count(index: &Index, task: &Task, needed: &[FooterEntry]) -> Result<(), Trouble> {
+    let needed = needed.iter().filter(|entry| entry.kind.has_row()).count() as u64;
+    let live = index.live_frames();
+    let live = live.get(&task.number).map_or(0, |living| living.frames);
+    if live > needed.saturating_add(task.buried) {
+        return Err(Trouble::new("rows that lead to a file are missing"));
+    }
+    Ok(())
 }
 
 /// The index leads to a copy from now on.

@@ -35,6 +35,11 @@ pub(crate) enum Kind {
 }
 
 impl Kind {
+    /// Whether a row leads to a frame of this kind while it lives.
+    pub(crate) fn has_row(self) -> bool {
+        matches!(self, Self::Image | Self::Page | Self::SessionDamage)
+    }
+
     fn number(self) -> u32 {
         match self {
             Self::Image => 1,

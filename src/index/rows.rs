@@ -358,6 +358,12 @@ impl Index {
         self.guard.fail();
     }
 
+    /// What sled may do to a page's row.
+    #[cfg(test)]
+    pub(crate) fn lose_page(&self, generation: Generation, lower: &str) -> Outcome<()> {
+        self.remove(&self.pages, &page_key(generation, lower))
+    }
+
     /// What a crash may do to a grave.
     #[cfg(test)]
     pub(crate) fn forget_grave(&self, generation: Generation) -> Outcome<()> {

@@ -83,6 +83,8 @@ pub(super) struct Task {
     pub(super) left: Vec<FooterEntry>,
     /// Of so many frames.
     pub(super) total: usize,
+    /// Frames so far that rows of the dead lead to.
+    pub(super) buried: u64,
     /// The IDs that died and are still remembered; copied first.
     pub(super) retirements: Vec<Retirement>,
 }
@@ -254,7 +256,7 @@ impl Engine {
             let task = looked.ok_or_else(|| self.unreadable(number))?;
             let live = index.live_frames();
             let live = live.get(&number).map_or(0, |living| living.frames);
-            let frames = task.left.iter().filter(|entry| has_row(entry.kind));
+            let frames = task.left.iter().filter(|entry| entry.kind.has_row());
             if frames.count() as u64 != live {
                 return Ok(if number == self.segments.tail().number {
                     Choice::Tail(task)
@@ -304,6 +306,7 @@ impl Engine {
             Ok(Task {
                 number: file.number,
                 total: left.len(),
+                buried: 0,
                 left,
                 retirements,
             })
@@ -317,11 +320,6 @@ impl Engine {
             looked => Ok(Some(looked?)),
         }
     }
-}
-
-/// Whether a row leads to a frame of this kind, while it lives.
-fn has_row(kind: Kind) -> bool {
-    matches!(kind, Kind::Image | Kind::Page | Kind::SessionDamage)
 }
 
 /// What retirements take up in a footer.

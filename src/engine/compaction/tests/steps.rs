@@ -232,3 +232,27 @@ fn nothing_is_compacted_between_the_commit_of_a_batch_and_its_publishing() {
     scene.db.compact().unwrap();
     scene.check();
 }
+
+#[test]
+fn a_file_stays_while_rows_that_led_there_are_missing() {
+    for lost in 0..4 {
+        let mut scene = Scene::new(40 + lost as u64);
+        let id = scene.add(30);
+        let dead = scene.add(30);
+        scene.db.checkpoint().unwrap();
+        scene.flush(dead);
+        scene.db.checkpoint().unwrap();
+        while scene.db.engine().sweep_slice() {}
+        let index = scene.db.engine().index.get().unwrap();
+        let row = index.session(&id.digest()).unwrap().unwrap();
+        let pages = index.pages(row.generation(), "", usize::MAX).unwrap();
+        let (lower, _) = &pages[lost * pages.len() / 4];
+        index.lose_page(row.generation(), lower).unwrap();
+        drop(index);
+        assert!(scene.db.compact().unwrap().freed_bytes > 0);
+        assert_ne!(index_name(&scene), "index-0001", "it was rebuilt");
+        scene.check();
+        scene.reopen(IndexFate::Lost);
+        scene.check();
+    }
+}
