@@ -170,6 +170,12 @@ impl IndexSource<'_> {
             Setback::Error(error) => error,
             Setback::Index(trouble) => failed(trouble),
         })?;
+        let promised = footers.last().map_or(0, |(_, footer)| footer.index_hash);
+        // Where images are damaged their rows are others. Where none is, one
+        // may have been so before, and it would be wrong to refuse all for it.
+        if filled.damaged.is_empty() && filled.hash != promised {
+            tracing::error!("the sessions in the segments are not those that the last batch had");
+        }
         index.set_watermark(batch).map_err(failed)?;
         let timeouts = circumstances.timeouts.encode();
         index.note_hints(timeouts).map_err(failed)?;
