@@ -71,9 +71,8 @@ impl Chores {
         quiet: Duration,
     ) -> Result<Option<Duration>> {
         let upkeep = engine.options.upkeep;
-        // What finds no room waits. The ballast is not for it.
         if !engine.ballast.has_room() {
-            return Ok(None);
+            return Self::make_room(engine, upkeep);
         }
         if upkeep.purges && self.purge(engine)? || upkeep.sweeps && engine.sweep_slice() {
             return Ok(Some(Duration::ZERO));
@@ -91,6 +90,14 @@ impl Chores {
             || upkeep.renews_index && self.renew(engine)?;
         let pause = self.pause(upkeep, position, start);
         Ok(more.then_some(pause))
+    }
+
+    /// On a full disk everything waits but what gives space back: for that the
+    /// ballast is let go of.
+    fn make_room(engine: &Engine, upkeep: Upkeep) -> Result<Option<Duration>> {
+        let goes_on = upkeep.compacts && Self::compact(engine, Worth::FOR_ROOM)?
+            || upkeep.sweeps && engine.sweep_urgently().is_some();
+        Ok(goes_on.then_some(Duration::ZERO))
     }
 
     /// How long to leave the machine to those who write, after a step.

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::{Chores, REST, STEPS_TO_KEEP_UP};
-use crate::{Builder, Database, Expiry, ManualClock, SimulatedDisk, Upkeep};
+use crate::{Builder, Database, Error, Expiry, ManualClock, SimulatedDisk, Upkeep};
 
 const HOUR: Duration = Duration::from_secs(3600);
 
@@ -148,5 +148,35 @@ fn between_checkpoints_garbage_is_kept_from_outgrowing_what_lives() {
     chores.keep_up(db.engine()).unwrap();
     assert_eq!(db.stats().batches, before.batches, "there is no need");
     assert_eq!(session.len().unwrap(), 12);
+    db.verify().unwrap();
+}
+
+/// No checkpoint is due, and nobody asks for anything.
+#[test]
+fn on_a_full_disk_garbage_makes_room_by_itself() {
+    let clock = Arc::new(ManualClock::default());
+    let disk = SimulatedDisk::new(4).unwrap();
+    let builder = builder(&clock).segment_bytes(1 << 20);
+    let db = builder.open_on(Arc::new(disk.clone())).unwrap();
+    let mut sessions: Vec<_> = (0..4).map(|_| db.create_session()).collect();
+    for session in &sessions {
+        for key in 0..10 {
+            let value = vec![7; 1_000_000];
+            session.set_bytes(&format!("{key}"), &value).unwrap();
+        }
+    }
+    db.checkpoint().unwrap();
+    for session in &mut sessions[..3] {
+        session.flush().unwrap();
+    }
+    db.checkpoint().unwrap();
+    disk.set_capacity(Some(disk.file_bytes() + (1 << 20)));
+    let more = vec![8; 1_000_000];
+    let refused = (0..4).find_map(|_| sessions[3].set_bytes("more", &more).err());
+    assert!(matches!(refused, Some(Error::StorageFull { .. })));
+    work(&db, REST);
+    db.engine().regain_unless_busy();
+    sessions[3].set_bytes("more", &more).unwrap();
+    assert!(db.stats().segment_bytes < 12_000_000);
     db.verify().unwrap();
 }
