@@ -2,7 +2,8 @@
 //!
 //! Rows are copied in slices, each under the checkpointer's lock, under which
 //! alone the index is written to; what is written between two slices goes to
-//! both. A crash before `CURRENT` names the copy leaves a directory that the
+//! both. From time to time the copy is flushed, without the lock: what is left
+//! for the end, when nothing may be written, is little. A crash before `CURRENT` names the copy leaves a directory that the
 //! next open removes.
 
 use std::path::PathBuf;
@@ -19,6 +20,8 @@ use crate::index::{self, CopyCursor, Index, Trouble};
 
 /// Rows under one hold of the checkpointer.
 const SLICE: usize = 1024;
+/// Rows between two flushes of the copy: some ten megabytes.
+const FLUSH_EVERY: usize = 32 * SLICE;
 
 /// A copy under way.
 #[derive(Debug)]
@@ -29,9 +32,22 @@ pub(super) struct Renewal {
     cursor: CopyCursor,
     /// The index that is copied, by its number.
     generation: u64,
-    is_flushed: bool,
+    /// Rows since the last flush, about.
+    unflushed: usize,
+    /// Whether all rows are copied.
+    is_whole: bool,
     /// Rows copied, about.
     rows: u64,
+}
+
+/// What is to be done next.
+enum Next {
+    /// More of the same.
+    Slice,
+    /// The copy is to be flushed, which needs no lock.
+    Flush(Arc<Index>),
+    /// Nothing.
+    Nothing,
 }
 
 impl Engine {
@@ -53,10 +69,32 @@ impl Engine {
 
     /// Copies some of the index, or begins to; whether there is more to do.
     pub(super) fn renew_step(&self) -> Result<bool> {
+        match self.renew_under(&mut self.checkpointer.lock())? {
+            Next::Nothing => Ok(false),
+            Next::Slice => Ok(true),
+            Next::Flush(successor) => {
+                let flushed = successor.flush();
+                Ok(flushed.map_or_else(|trouble| self.give_up(&successor, &trouble), |()| true))
+            }
+        }
+    }
+
+    /// What a failed flush has lost no other one brings to disk.
+    fn give_up(&self, successor: &Arc<Index>, trouble: &Trouble) -> bool {
+        tracing::warn!(%trouble, "a copy of the index was given up");
         let mut checkpointer = self.checkpointer.lock();
+        let renewal = checkpointer.renewal.as_ref();
+        let is_it = renewal.is_some_and(|renewal| Arc::ptr_eq(&renewal.successor, successor));
+        if let (true, Ok(index)) = (is_it, self.index.get()) {
+            self.abandon_renewal(&mut checkpointer, &index);
+        }
+        false
+    }
+
+    fn renew_under(&self, checkpointer: &mut Checkpointer) -> Result<Next> {
         self.journal.check()?;
         if checkpointer.has_plan() {
-            return Ok(false);
+            return Ok(Next::Nothing);
         }
         // What is copied already waits for there to be room again.
         self.check_spare_room()?;
@@ -65,17 +103,17 @@ impl Engine {
             Some(renewal) if renewal.generation == self.index.generation() => renewal,
             _ => self.begin_renewal(&index)?,
         };
-        let more = self.advance_renewal(&mut renewal, &index, checkpointer.batch);
-        let is_over = matches!(more, Ok(false));
+        let next = self.advance_renewal(&mut renewal, &index, checkpointer.batch);
+        let is_over = matches!(next, Ok(Next::Nothing));
         self.progress
             .set_renewal((!is_over).then_some(renewal.rows));
         if !is_over {
             checkpointer.renewal = Some(renewal);
         }
-        more.or_else(|trouble| {
+        next.or_else(|trouble| {
             tracing::warn!(%trouble, "a copy of the index was given up");
-            self.abandon_renewal(&mut checkpointer, &index);
-            Ok(false)
+            self.abandon_renewal(checkpointer, &index);
+            Ok(Next::Nothing)
         })
     }
 
@@ -95,7 +133,8 @@ impl Engine {
             path,
             cursor: CopyCursor::default(),
             generation: self.index.generation(),
-            is_flushed: false,
+            unflushed: 0,
+            is_whole: false,
             rows: 0,
         })
     }
@@ -111,17 +150,17 @@ impl Engine {
         renewal: &mut Renewal,
         index: &Index,
         batch: Batch,
-    ) -> Result<bool, Trouble> {
+    ) -> Result<Next, Trouble> {
         let successor = &renewal.successor;
-        if index.copy_rows(successor, &mut renewal.cursor, SLICE)? {
+        if !renewal.is_whole {
+            renewal.is_whole = !index.copy_rows(successor, &mut renewal.cursor, SLICE)?;
             renewal.rows = renewal.rows.saturating_add(SLICE as u64);
-            return Ok(true);
-        }
-        if !renewal.is_flushed {
-            // The most of it, so that the last flush is a short one.
-            successor.flush()?;
-            renewal.is_flushed = true;
-            return Ok(true);
+            renewal.unflushed = renewal.unflushed.saturating_add(SLICE);
+            if !renewal.is_whole && renewal.unflushed < FLUSH_EVERY {
+                return Ok(Next::Slice);
+            }
+            renewal.unflushed = 0;
+            return Ok(Next::Flush(Arc::clone(successor)));
         }
         successor.set_watermark(batch)?;
         successor.note_bytes_of_a_row()?;
@@ -138,7 +177,7 @@ impl Engine {
             tracing::warn!(%error, "the old index could not be removed");
         }
         tracing::debug!("the index is in a fresh directory");
-        Ok(false)
+        Ok(Next::Nothing)
     }
 }
 

@@ -1,5 +1,7 @@
 //! The copy has what the index has, whatever happens meanwhile.
 
+use std::sync::Arc;
+
 use super::super::testing::{check_hash, open, rebuild};
 use crate::index::Index;
 use crate::{
@@ -288,4 +290,30 @@ fn of_a_few_rows_in_a_large_file_nothing_follows_for_others() {
     index.note_bytes_of_a_row().unwrap();
     let fresh = index.fresh_bytes().unwrap().unwrap();
     assert!(fresh < 2 << 20, "{fresh}");
+}
+
+/// sled's own failure shows with each call; that of our sync only once.
+#[test]
+fn a_copy_whose_flush_failed_is_given_up_and_begun_anew() {
+    let (disk, db) = filled(9);
+    for steps in 1.. {
+        for _ in 0..steps {
+            assert!(db.engine().renew_step().unwrap());
+        }
+        let successor = {
+            let checkpointer = db.engine().checkpointer.lock();
+            Arc::clone(&checkpointer.renewal.as_ref().unwrap().successor)
+        };
+        let failed = crate::index::Trouble::new("a sync failed");
+        assert!(!db.engine().give_up(&successor, &failed));
+        assert!(!db.engine().is_renewing());
+        assert!(!disk.index_root().join("index-0002").exists());
+        check(&db, 32);
+        if steps == 7 {
+            break;
+        }
+    }
+    while db.engine().renew_step().unwrap() {}
+    assert_eq!(name(&db), "index-0002");
+    check(&db, 32);
 }
