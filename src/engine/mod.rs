@@ -152,6 +152,11 @@ impl Engine {
         self.registry.len() as u64
     }
 
+    pub(crate) fn resident_bytes(&self) -> u64 {
+        self.resident_sessions()
+            .saturating_mul(options::RESIDENT_BYTES)
+    }
+
     pub(crate) fn memtable_bytes(&self) -> u64 {
         self.memtable.used() as u64
     }

@@ -20,6 +20,8 @@ use crate::engine::Engine;
 pub struct Stats {
     /// Sessions in memory, changed or not.
     pub resident_sessions: u64,
+    /// What they take in memory, besides their changes; about.
+    pub resident_bytes: u64,
     /// Changes in memory that no checkpoint has written yet.
     pub memtable_bytes: u64,
     /// Pages in memory.
@@ -86,6 +88,7 @@ impl Engine {
     pub(crate) fn stats(&self) -> Stats {
         Stats {
             resident_sessions: self.resident_sessions(),
+            resident_bytes: self.resident_bytes(),
             memtable_bytes: self.memtable_bytes(),
             cached_bytes: self.cached_bytes(),
             index_cache_bytes: self.options.index_cache_bytes(),

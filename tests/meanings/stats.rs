@@ -109,3 +109,29 @@ fn the_journal_takes_what_it_has_set_aside() {
     assert_eq!(stats.journal_bytes, bytes as u64);
     assert!(stats.journal_bytes > stats.journal_live_bytes);
 }
+
+#[test]
+fn memory_is_told_by_part() {
+    let disk = SimulatedDisk::new(7).unwrap();
+    let clock = Arc::new(ManualClock::default());
+    let db = open(&disk, &clock);
+    let parts = |stats: &Stats| {
+        [
+            stats.resident_bytes,
+            stats.memtable_bytes,
+            stats.cached_bytes,
+        ]
+    };
+    assert_eq!(parts(&db.stats()), [0; 3]);
+    let session = db.create_session();
+    session.set_bytes("picture", &[7; 10_000]).unwrap();
+    let [resident, memtable, cached] = parts(&db.stats());
+    assert!(resident > 0);
+    assert!((10_000..20_000).contains(&memtable), "{memtable}");
+    assert_eq!(cached, 0);
+    db.checkpoint().unwrap();
+    assert!(session.get_bytes("picture").unwrap().is_some());
+    let [_, memtable, cached] = parts(&db.stats());
+    assert_eq!(memtable, 0);
+    assert!((10_000..20_000).contains(&cached), "{cached}");
+}
