@@ -71,6 +71,11 @@ impl Ballast {
         }
     }
 
+    /// What it takes.
+    pub(super) fn bytes(&self) -> u64 {
+        self.size.lock().held
+    }
+
     /// Whether sled can be written to, without any ballast.
     pub(super) fn has_room(&self) -> bool {
         self.disk.free_bytes() >= INDEX_ROOM

@@ -146,7 +146,13 @@ impl IndexSource<'_> {
     }
 
     /// Makes a new index beside the one named `old` and changes over to it.
-    pub(super) fn rebuild(&self, old: &str, trouble: &Trouble) -> Result<Opened> {
+    /// `watcher` is told how many rows are written, and of how many.
+    pub(super) fn rebuild(
+        &self,
+        old: &str,
+        trouble: &Trouble,
+        watcher: &mut dyn FnMut(u64, u64),
+    ) -> Result<Opened> {
         tracing::warn!(reason = %trouble, "the index is rebuilt from the segments");
         let footers = self.segments.scan(&mut |done, total| {
             tracing::info!(done, total, "rebuild: bytes of segments read");
@@ -164,7 +170,10 @@ impl IndexSource<'_> {
         let index = Index::open(&directory, self.cache_bytes).map_err(failed)?;
         index.is_new();
         let circumstances = self.circumstances;
-        let mut progress = |done, total| tracing::info!(done, total, "rebuild: rows written");
+        let mut progress = |done, total| {
+            watcher(done, total);
+            tracing::info!(done, total, "rebuild: rows written");
+        };
         let filled = rebuild::fill(&index, self.segments, &survey, circumstances, &mut progress);
         let filled = filled.map_err(|setback| match setback {
             Setback::Error(error) => error,
@@ -239,7 +248,12 @@ impl Engine {
             },
         };
         self.ballast.make_room();
-        let opened = source.rebuild(&self.index.name(), trouble)?;
+        self.progress.set_rebuild(0, 0);
+        let opened = source.rebuild(&self.index.name(), trouble, &mut |rows, total| {
+            self.progress.set_rebuild(rows, total);
+        });
+        self.progress.end_rebuild();
+        let opened = opened?;
         checkpointer.index_hash = opened.hash;
         checkpointer.retired = opened.retired;
         for digest in opened.damaged {

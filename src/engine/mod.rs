@@ -157,6 +157,11 @@ impl Engine {
             .saturating_mul(options::RESIDENT_BYTES)
     }
 
+    pub(crate) fn reserve_bytes(&self) -> u64 {
+        let ballast = self.ballast.bytes();
+        self.journal.kept_bytes().saturating_add(ballast)
+    }
+
     pub(crate) fn memtable_bytes(&self) -> u64 {
         self.memtable.used() as u64
     }

@@ -154,7 +154,7 @@ impl Opening {
             Err(Setback::Error(error)) => return Err(error),
             Err(Setback::Index(trouble)) => trouble,
         };
-        let rebuilt = source.rebuild(name, &trouble)?;
+        let rebuilt = source.rebuild(name, &trouble, &mut |_, _| {})?;
         match self.replay(&rebuilt) {
             Ok((recovered, replayed)) => Ok((rebuilt, recovered, replayed)),
             Err(Setback::Error(error)) => Err(error),

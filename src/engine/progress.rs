@@ -14,6 +14,8 @@ pub(crate) struct Progress {
     left: AtomicU64,
     total: AtomicU64,
     renewed: AtomicU64,
+    rebuilt: AtomicU64,
+    to_rebuild: AtomicU64,
     checkpointed: AtomicU64,
 }
 
@@ -24,6 +26,8 @@ impl Progress {
             left: NONE.into(),
             total: 0.into(),
             renewed: NONE.into(),
+            rebuilt: NONE.into(),
+            to_rebuild: 0.into(),
             checkpointed: now.0.into(),
         }
     }
@@ -56,6 +60,23 @@ impl Progress {
         (rows != NONE).then_some(rows)
     }
 
+    /// So many rows are written of an index that is rebuilt, of so many.
+    pub(super) fn set_rebuild(&self, rows: u64, total: u64) {
+        self.to_rebuild.store(total, Ordering::Relaxed);
+        self.rebuilt.store(rows, Ordering::Relaxed);
+    }
+
+    /// None is.
+    pub(super) fn end_rebuild(&self) {
+        self.rebuilt.store(NONE, Ordering::Relaxed);
+    }
+
+    /// Rows written of an index that is being rebuilt, and of how many.
+    pub(crate) fn rebuild(&self) -> Option<(u64, u64)> {
+        let rows = self.rebuilt.load(Ordering::Relaxed);
+        (rows != NONE).then(|| (rows, self.to_rebuild.load(Ordering::Relaxed)))
+    }
+
     /// A checkpoint has ended.
     pub(super) fn note_checkpoint(&self, now: Timestamp) {
         self.checkpointed.store(now.0, Ordering::Relaxed);
@@ -75,13 +96,18 @@ mod tests {
     fn what_is_not_under_way_has_no_progress() {
         let progress = Progress::new(Timestamp(5));
         assert_eq!((progress.compaction(), progress.renewal()), (None, None));
+        assert_eq!(progress.rebuild(), None);
         progress.set_compaction(3, 10);
         progress.set_renewal(Some(7));
+        progress.set_rebuild(5, 20);
+        assert_eq!(progress.rebuild(), Some((5, 20)));
         assert_eq!(progress.compaction(), Some((3, 10)));
         assert_eq!(progress.renewal(), Some(7));
         progress.end_compaction();
         progress.set_renewal(None);
+        progress.end_rebuild();
         assert_eq!((progress.compaction(), progress.renewal()), (None, None));
+        assert_eq!(progress.rebuild(), None);
     }
 
     #[test]

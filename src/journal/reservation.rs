@@ -141,6 +141,16 @@ impl Journal {
         })
     }
 
+    /// Bytes of the reserve, while it is there.
+    pub(crate) fn kept_bytes(&self) -> u64 {
+        let is_ready = self.shared.tail.lock().reserve == Reserve::Ready;
+        if is_ready {
+            self.shared.options.reserve_bytes()
+        } else {
+            0
+        }
+    }
+
     /// Has the reserve made again where it is used, in the background.
     pub(crate) fn restore_reserve(&self) {
         let options = &self.shared.options;

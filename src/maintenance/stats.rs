@@ -32,6 +32,8 @@ pub struct Stats {
     pub journal_live_bytes: u64,
     /// Journal files, those that wait to be used included.
     pub journal_bytes: u64,
+    /// What is kept for a full disk beside these.
+    pub reserve_bytes: u64,
     /// Segment files.
     pub segment_bytes: u64,
     /// The index.
@@ -50,6 +52,9 @@ pub struct Stats {
     pub compaction: Option<(u64, u64)>,
     /// Rows copied of an index that is being renewed; `None` when none is.
     pub index_renewal: Option<u64>,
+    /// Rows written of an index that is rebuilt because the old one was
+    /// damaged or lost, and how many there will be; `None` when none is.
+    pub index_rebuild: Option<(u64, u64)>,
     /// Committed batches so far.
     pub batches: u64,
     /// How long ago the last checkpoint ended, or the database was opened.
@@ -94,6 +99,7 @@ impl Engine {
             index_cache_bytes: self.options.index_cache_bytes(),
             journal_live_bytes: self.journal.live_bytes(),
             journal_bytes: self.journal.disk_bytes(),
+            reserve_bytes: self.reserve_bytes(),
             segment_bytes: self.segments.disk_bytes(),
             index_bytes: self.index_bytes(),
             live_bytes: self.live_bytes(),
@@ -101,6 +107,7 @@ impl Engine {
             dead_generations: self.graves().unwrap_or(0),
             compaction: self.progress.compaction(),
             index_renewal: self.progress.renewal(),
+            index_rebuild: self.progress.rebuild(),
             batches: self.batches(),
             checkpoint_age: self.progress.checkpoint_age(self.now()),
             erasure_age: self.erasure_age(),

@@ -135,3 +135,21 @@ fn memory_is_told_by_part() {
     assert_eq!(memtable, 0);
     assert!((10_000..20_000).contains(&cached), "{cached}");
 }
+
+#[test]
+fn the_directory_is_told_by_part() {
+    let disk = SimulatedDisk::new(8).unwrap();
+    let clock = Arc::new(ManualClock::default());
+    let db = open(&disk, &clock);
+    let session = db.create_session();
+    session.set_bytes("picture", &vec![7; 100_000]).unwrap();
+    db.checkpoint().unwrap();
+    let stats = db.stats();
+    let parts = stats.journal_bytes + stats.reserve_bytes + stats.segment_bytes;
+    // Besides, there are `CURRENT` and `LOCK`, and the index, which is no part
+    // of the simulated disk.
+    let others = disk.file_bytes() - parts;
+    assert!(others < 1000, "{others} bytes of {stats:?}");
+    assert!(stats.index_bytes > 0);
+    assert_eq!(stats.index_rebuild, None);
+}
