@@ -13,5 +13,5 @@ fn what_was_never_removed_has_no_age() {
     db.create_session().set("key", "value").unwrap();
     clock.advance(Duration::from_secs(5));
     assert_eq!(db.stats().erasure_age, None);
-    assert_erased(directory.path(), "something else");
+    assert_erased(directory.path(), "something else", "");
 }

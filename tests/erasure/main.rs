@@ -9,5 +9,7 @@
 )]
 
 mod asked_for;
+mod places;
 mod support;
+mod ttl;
 mod ways;

@@ -5,10 +5,15 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
-use sessiondb::{Builder, Database, ManualClock};
+use sessiondb::{Builder, Database, Durability, ManualClock};
 
 /// What the tests give the database to erase.
 pub(crate) const WITHIN: Duration = Duration::from_secs(600);
+
+/// For tests that write much.
+pub(crate) const AT_LEISURE: Durability = Durability::Deferred {
+    sync_within: Duration::from_secs(1),
+};
 
 /// A time to begin with.
 pub(crate) fn clock() -> Arc<ManualClock> {
@@ -71,7 +76,7 @@ pub(crate) fn assert_there(directory: &Path, text: &str) {
 }
 
 /// Asserts that a text is in no file.
-pub(crate) fn assert_erased(directory: &Path, text: &str) {
+pub(crate) fn assert_erased(directory: &Path, text: &str, what: &str) {
     let found = traces(directory, text);
-    assert!(found.is_empty(), "{text} is in {found:?}");
+    assert!(found.is_empty(), "{what}: {text} is in {found:?}");
 }

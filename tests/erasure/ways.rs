@@ -1,113 +1,237 @@
-//! Every way to remove something leads to its erasure.
+//! Every way to remove a key or a session leads to its erasure.
 
-use std::path::Path;
 use std::time::Duration;
 
-use sessiondb::{Database, Session};
+use sessiondb::Expiry;
 
-use crate::support::{assert_erased, assert_there, by_hand, clock};
+use crate::places::{ALL, Place, SOME, Scene};
+use crate::support::assert_there;
 
-/// What stays, in every test.
-fn bystander(db: &Database) -> Session {
-    let session = db.create_session();
-    session.set("staying-key", "staying-value").unwrap();
-    session.set_owner(Some("staying-owner")).unwrap();
-    session
-}
+const KEY: [&str; 2] = ["marked-key", "marked-value"];
+const SESSION: [&str; 3] = ["marked-key", "marked-value", "marked-owner"];
 
-fn assert_staying(directory: &Path, bystander: &Session) {
-    for text in ["staying-key", "staying-value", "staying-owner"] {
-        assert_there(directory, text);
-    }
-    let value: Option<String> = bystander.get("staying-key").unwrap();
-    assert_eq!(value.as_deref(), Some("staying-value"));
-}
-
-/// Writes a marked key to a session, has `remove` remove it, and looks at the
-/// files; with each of the places that the key can be in by then.
-fn assert_all_erased(remove: impl Fn(&Database, &mut Session)) {
-    for is_checkpointed in [false, true] {
-        for padding in [0, 400] {
-            let directory = tempfile::tempdir().unwrap();
-            let path = directory.path();
-            let clock = clock();
-            let db = by_hand(&clock).open(path).unwrap();
-            let bystander = bystander(&db);
-            let mut session = db.create_session();
-            session.set_owner(Some("marked-owner")).unwrap();
-            let filled = session.transaction(|tx| {
-                (0..padding).try_for_each(|number| tx.set(&format!("a{number:04}"), "padding"))?;
-                tx.set("marked-key", "marked-value")?;
-                (0..padding).try_for_each(|number| tx.set(&format!("z{number:04}"), "padding"))
-            });
-            filled.unwrap();
-            if is_checkpointed {
-                db.checkpoint().unwrap();
-            }
-            for text in ["marked-key", "marked-value", "marked-owner"] {
-                assert_there(path, text);
-            }
-            remove(&db, &mut session);
-            clock.advance(Duration::from_secs(1));
-            assert!(db.stats().erasure_age.is_some());
-            db.erase().unwrap();
-            assert_eq!(db.stats().erasure_age, None);
-            assert_erased(path, "marked-value");
-            assert_erased(path, "marked-key");
-            assert_staying(path, &bystander);
-            db.verify().unwrap();
-            drop(session);
-            drop(bystander);
-            db.close().unwrap();
-            assert_erased(path, "marked-value");
-            assert_erased(path, "marked-key");
-        }
+fn assert_erased_from(places: &[Place], gone: &[&str], remove: impl Fn(&mut Scene)) {
+    for place in places {
+        let mut scene = Scene::new(*place);
+        remove(&mut scene);
+        scene.assert_erases(gone, &format!("{place:?}"));
     }
 }
 
 #[test]
 fn what_was_deleted_is_erased() {
-    assert_all_erased(|_, session| session.delete("marked-key").unwrap());
+    assert_erased_from(&ALL, &KEY, |scene| {
+        scene.session.delete("marked-key").unwrap();
+    });
+}
+
+#[test]
+fn what_was_deleted_and_checkpointed_is_erased() {
+    assert_erased_from(&ALL, &KEY, |scene| {
+        scene.session.delete("marked-key").unwrap();
+        scene.db.checkpoint().unwrap();
+    });
 }
 
 #[test]
 fn what_was_popped_is_erased() {
-    assert_all_erased(|_, session| {
-        assert!(session.pop::<String>("marked-key").unwrap().is_some());
+    assert_erased_from(&SOME, &KEY, |scene| {
+        let popped: Option<String> = scene.session.pop("marked-key").unwrap();
+        assert!(popped.is_some());
+    });
+}
+
+#[test]
+fn what_was_popped_if_it_was_expected_is_erased() {
+    assert_erased_from(&SOME, &KEY, |scene| {
+        let value: String = scene.session.get("marked-key").unwrap().unwrap();
+        assert!(scene.session.pop_if("marked-key", &value).unwrap());
+    });
+}
+
+#[test]
+fn what_was_discarded_is_erased() {
+    assert_erased_from(&SOME, &KEY, |scene| {
+        assert!(scene.session.discard("marked-key").unwrap());
+    });
+}
+
+#[test]
+fn what_was_updated_to_nothing_is_erased() {
+    assert_erased_from(&SOME, &KEY, |scene| {
+        let updated = scene.session.update("marked-key", |_: Option<String>| None);
+        assert_eq!(updated.unwrap(), None);
+    });
+}
+
+#[test]
+fn what_was_removed_by_its_prefix_is_erased() {
+    assert_erased_from(&ALL, &KEY, |scene| {
+        scene.session.remove_prefix("marked").unwrap();
     });
 }
 
 #[test]
 fn what_was_cleared_is_erased() {
-    assert_all_erased(|_, session| session.clear().unwrap());
+    assert_erased_from(&ALL, &KEY, |scene| scene.session.clear().unwrap());
 }
 
 #[test]
-fn what_was_removed_by_its_prefix_is_erased() {
-    assert_all_erased(|_, session| session.remove_prefix("marked").unwrap());
+fn what_a_transaction_put_and_another_one_removed_is_erased() {
+    assert_erased_from(&SOME, &KEY, |scene| {
+        let changed = scene.session.transaction(|tx| {
+            tx.set("marked-key-of-a-transaction", "marked-value-too")?;
+            tx.delete("marked-key")?;
+            tx.set("other", &1)
+        });
+        changed.unwrap();
+        let changed = scene.session.transaction(|tx| {
+            tx.set("marked-key", "marked-value")?;
+            tx.delete("marked-key-of-a-transaction")?;
+            tx.delete("marked-key")
+        });
+        changed.unwrap();
+        assert_eq!(scene.session.get::<u8>("other").unwrap(), Some(1));
+    });
+}
+
+#[test]
+fn an_overwritten_value_is_erased_and_its_key_stays() {
+    assert_erased_from(&ALL, &["marked-value"], |scene| {
+        scene.session.set("marked-key", "another value").unwrap();
+    });
+}
+
+#[test]
+fn a_value_that_was_compared_and_set_is_erased_and_its_key_stays() {
+    assert_erased_from(&SOME, &["marked-value"], |scene| {
+        let value: String = scene.session.get("marked-key").unwrap().unwrap();
+        let outcome = scene
+            .session
+            .compare_and_set("marked-key", Some(&value), Some(&"another value".to_owned()));
+        assert!(outcome.unwrap());
+    });
+}
+
+#[test]
+fn an_updated_value_is_erased_and_its_key_stays() {
+    assert_erased_from(&SOME, &["marked-value"], |scene| {
+        let change = |_: Option<String>| Some("another value".to_owned());
+        scene.session.update("marked-key", change).unwrap();
+        scene.db.erase().unwrap();
+        assert_there(scene.path(), "marked-key");
+        assert_there(scene.path(), "marked-owner");
+        let value: Option<String> = scene.session.get("marked-key").unwrap();
+        assert_eq!(value.as_deref(), Some("another value"));
+        scene.session.set("marked-key", "a third value").unwrap();
+    });
 }
 
 #[test]
 fn what_a_flushed_session_held_is_erased() {
-    assert_all_erased(|_, session| {
-        session.flush().unwrap();
+    assert_erased_from(&ALL, &SESSION, |scene| {
+        scene.session.flush().unwrap();
     });
+}
+
+#[test]
+fn what_a_session_held_that_another_one_took_the_place_of_is_erased() {
+    assert_erased_from(&SOME, &SESSION, |scene| {
+        let outcome = scene.session.flush_with(|tx| tx.set("new", "kept-value"));
+        outcome.unwrap();
+        scene.db.erase().unwrap();
+        assert_there(scene.path(), "kept-value");
+        scene.session.delete("new").unwrap();
+    });
+}
+
+#[test]
+fn what_a_destroyed_session_held_is_erased() {
+    assert_erased_from(&SOME, &SESSION, |scene| scene.session.destroy().unwrap());
 }
 
 #[test]
 fn what_a_revoked_session_held_is_erased() {
-    assert_all_erased(|db, _| {
-        assert_eq!(db.revoke_owner("marked-owner").unwrap(), 1);
+    assert_erased_from(&SOME, &SESSION, |scene| {
+        assert!(scene.db.revoke(scene.session.id()).unwrap());
     });
 }
 
 #[test]
-fn a_key_whose_time_is_over_is_erased() {
-    assert_all_erased(|db, session| {
-        let value = "marked-value";
-        session
-            .set_with_ttl("marked-key", value, Duration::from_nanos(1))
-            .unwrap();
-        db.checkpoint().unwrap();
+fn what_the_revoked_sessions_of_an_owner_held_is_erased() {
+    assert_erased_from(&ALL, &SESSION, |scene| {
+        assert_eq!(scene.db.revoke_owner("marked-owner").unwrap(), 1);
     });
+}
+
+#[test]
+fn what_the_other_sessions_of_an_owner_held_is_erased_and_the_one_stays() {
+    assert_erased_from(&SOME, &KEY, |scene| {
+        let other = scene.db.create_session();
+        other.set("kept-key", "kept-value").unwrap();
+        other.set_owner(Some("marked-owner")).unwrap();
+        let revoked = scene.db.revoke_owner_except("marked-owner", &other.id());
+        assert_eq!(revoked.unwrap(), 1);
+        scene.db.erase().unwrap();
+        assert_there(scene.path(), "kept-value");
+        assert_there(scene.path(), "marked-owner");
+        assert_eq!(scene.db.sessions_of("marked-owner").unwrap().len(), 1);
+        other.set("kept-key", "another").unwrap();
+    });
+}
+
+#[test]
+fn an_owner_that_was_taken_away_is_erased() {
+    assert_erased_from(&ALL, &["marked-owner"], |scene| {
+        scene.session.set_owner(None).unwrap();
+    });
+}
+
+#[test]
+fn an_owner_in_whose_place_there_is_another_one_is_erased() {
+    assert_erased_from(&ALL, &["marked-owner"], |scene| {
+        scene.session.set_owner(Some("another-one")).unwrap();
+    });
+}
+
+#[test]
+fn a_session_that_was_idle_for_too_long_is_erased() {
+    assert_erased_from(&ALL, &SESSION, |scene| {
+        let idle = Duration::from_secs(5);
+        scene.session.set_expiry(Expiry::Idle(idle)).unwrap();
+        scene.clock.advance(2 * idle);
+        assert_eq!(scene.db.purge_expired().unwrap(), 1);
+    });
+}
+
+#[test]
+fn a_session_whose_time_is_over_is_erased_though_nobody_purged_it() {
+    assert_erased_from(&ALL, &SESSION, |scene| {
+        let time = sessiondb::Clock::now(&*scene.clock) + Duration::from_secs(5);
+        scene.session.set_expiry(Expiry::At(time)).unwrap();
+        scene.clock.advance(Duration::from_secs(10));
+    });
+}
+
+#[test]
+fn a_session_that_is_given_a_time_in_the_past_is_erased() {
+    assert_erased_from(&SOME, &SESSION, |scene| {
+        let time = std::time::SystemTime::UNIX_EPOCH;
+        scene.session.set_expiry(Expiry::At(time)).unwrap();
+    });
+}
+
+#[test]
+fn what_a_session_holds_stays_when_its_id_changes() {
+    for place in ALL {
+        let mut scene = Scene::new(place);
+        scene.session.cycle_id().unwrap();
+        scene.db.erase().unwrap();
+        for text in SESSION {
+            assert_there(scene.path(), text);
+        }
+        assert!(scene.session.contains_key("marked-key").unwrap());
+        scene.session.delete("marked-key").unwrap();
+        scene.assert_erases(&KEY, &format!("{place:?}"));
+    }
 }
