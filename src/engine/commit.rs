@@ -224,6 +224,9 @@ impl Engine {
         if state.may_lose() {
             self.erasure.note_removed(draft.now);
         }
+        if let Some(first) = draft.first_deadline {
+            self.erasure.note_deadline(first);
+        }
         self.note_change(state, draft.cell, epoch, sequence);
         // The record is replaced below.
         let owner = state.record.owner.take();

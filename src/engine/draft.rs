@@ -44,6 +44,8 @@ pub(crate) struct Draft<'e> {
     pub(super) expiry: Option<ExpiryOverride>,
     /// Whether it says that the session was seen.
     pub(super) touched: bool,
+    /// No key that it puts ends before this.
+    pub(super) first_deadline: Option<Timestamp>,
     /// Bytes it will take in the journal, about.
     pub(super) size: u64,
     /// The size at which it was refused: nothing of it may be applied then,
@@ -70,6 +72,7 @@ impl<'e> Draft<'e> {
             owner: None,
             expiry: None,
             touched: false,
+            first_deadline: None,
             size: 256,
             refused: None,
         })
@@ -131,6 +134,8 @@ impl<'e> Draft<'e> {
         deadline: Option<Timestamp>,
     ) -> Result<()> {
         self.charge(self.overlay.size_of(key), key.len() + value.len())?;
+        let first = self.first_deadline.into_iter();
+        self.first_deadline = first.chain(deadline).min();
         self.overlay.write(key, Some(Held { value, deadline }));
         Ok(())
     }

@@ -49,6 +49,9 @@ pub(super) struct Erasure {
     removed_since: AtomicU64,
     /// The same of what the round under way gets rid of.
     erasing_since: AtomicU64,
+    /// No key that was put since the last round began ends before this: rows
+    /// know only of those that a checkpoint has met in time.
+    first_deadline: AtomicU64,
     /// What was removed by then is in no file.
     erased_through: AtomicU64,
     /// When the last round began.
@@ -111,6 +114,7 @@ impl Erasure {
         Self {
             removed_since: removed_since.map_or(NEVER, |since| since.0).into(),
             erasing_since: NEVER.into(),
+            first_deadline: NEVER.into(),
             erased_through: erased_through.0.into(),
             began: 0.into(),
             opened,
@@ -123,6 +127,19 @@ impl Erasure {
         if at.0 < self.removed_since.load(Ordering::Relaxed) {
             self.removed_since.fetch_min(at.0, Ordering::Relaxed);
         }
+    }
+
+    /// A key was put that ends then.
+    pub(super) fn note_deadline(&self, at: Timestamp) {
+        if at.0 < self.first_deadline.load(Ordering::Relaxed) {
+            self.first_deadline.fetch_min(at.0, Ordering::Relaxed);
+        }
+    }
+
+    /// When the first key ends that was put since the last round began.
+    fn first_deadline(&self) -> Option<Timestamp> {
+        let first = self.first_deadline.load(Ordering::Relaxed);
+        (first != NEVER).then_some(Timestamp(first))
     }
 
     /// Since when something that was removed lies in files.
@@ -138,13 +155,21 @@ impl Erasure {
         Timestamp(self.erased_through.load(Ordering::Relaxed))
     }
 
-    /// In this order: at no time is nothing known.
     fn begin(&self, now: Timestamp, oldest: Option<Timestamp>) {
         let since = oldest.map_or(NEVER, |oldest| oldest.0);
         self.erasing_since.fetch_min(since, Ordering::SeqCst);
+        self.take_in();
+        self.first_deadline.store(NEVER, Ordering::SeqCst);
+        self.began.store(now.0, Ordering::SeqCst);
+    }
+
+    /// The round gets rid of what was removed until now. In this order: at no
+    /// time is nothing known.
+    fn take_in(&self) {
+        let since = self.removed_since.load(Ordering::SeqCst);
+        self.erasing_since.fetch_min(since, Ordering::SeqCst);
         let since = self.removed_since.swap(NEVER, Ordering::SeqCst);
         self.erasing_since.fetch_min(since, Ordering::SeqCst);
-        self.began.store(now.0, Ordering::SeqCst);
     }
 
     fn end(&self, began: Timestamp) {
@@ -157,9 +182,10 @@ impl Engine {
     /// Since when something that was removed, or is over, lies in files.
     pub(crate) fn oldest_removed(&self) -> Option<Timestamp> {
         let now = self.now();
-        let deadline = self.index.get().ok()?.first_deadline();
-        let over = deadline.filter(|deadline| *deadline <= now);
-        self.erasure.oldest().into_iter().chain(over).min()
+        let settled = self.index.get().ok()?.first_deadline().into_iter();
+        let deadlines = settled.chain(self.erasure.first_deadline());
+        let over = deadlines.filter(|deadline| *deadline <= now);
+        over.chain(self.erasure.oldest()).min()
     }
 
     /// How long ago that was.
@@ -268,7 +294,11 @@ impl Engine {
                 self.checkpoint_if_wanted()?;
                 is_over.then_some(Stage::Spares)
             }
-            Stage::Spares => Some(Stage::Leave(self.journal.begin_erasing()?)),
+            Stage::Spares => {
+                // What the purge has removed was over before it.
+                self.erasure.take_in();
+                Some(Stage::Leave(self.journal.begin_erasing()?))
+            }
             Stage::Leave(from) => self.journal.leave(*from)?.map(Stage::Checkpoint),
             Stage::Checkpoint(fresh) => {
                 self.checkpoint_anyway()?;
@@ -324,7 +354,7 @@ impl Engine {
             }
             let index = self.index.get()?;
             if after.is_none() {
-                index.forget_first_deadline();
+                index.look_for_deadlines();
             }
             let rows = index.sessions_after(after, ROWS)?;
             let now = self.now();
@@ -336,7 +366,11 @@ impl Engine {
                 }
             }
             let last = rows.last().map(|(digest, _)| *digest);
-            Ok(last.filter(|_| rows.len() == ROWS))
+            let last = last.filter(|_| rows.len() == ROWS);
+            if last.is_none() {
+                index.know_first_deadline();
+            }
+            Ok(last)
         })
     }
 

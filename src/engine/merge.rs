@@ -286,12 +286,23 @@ impl<'m> Merge<'m> {
         let Some(base) = self.base else {
             let delta = &self.frozen.delta;
             let answers = delta.answers("");
-            let items: Vec<Item> = answers.filter_map(|change| self.present(change)).collect();
+            let items: Vec<Item> = answers.filter_map(|change| self.changed(change)).collect();
             self.count(&items);
             return Ok(Group::new(first, None, items));
         };
         let page = self.engine.image(base)?;
         Ok(self.merged(first, &page))
+    }
+
+    /// What of a key that changed is to be written. One whose time is over
+    /// lies in the journal, and no row will ever tell of it.
+    fn changed(&self, change: (&str, Answer)) -> Option<Item> {
+        if let Answer::Present(held) = &change.1
+            && let Some(deadline) = held.deadline.filter(|_| !held.is_there(self.now))
+        {
+            self.engine.erasure.note_removed(deadline);
+        }
+        self.present(change)
     }
 
     /// What of a key is to be written.
@@ -335,10 +346,10 @@ impl<'m> Merge<'m> {
             let size = found.key.len() + found.value.len();
             self.bytes = self.bytes.saturating_sub(size as u64);
             while let Some(change) = changes.next_if(|(key, _)| *key < found.key) {
-                items.extend(self.present(change));
+                items.extend(self.changed(change));
             }
             if let Some(change) = changes.next_if(|(key, _)| *key == found.key) {
-                items.extend(self.present(change));
+                items.extend(self.changed(change));
             } else if matches!(self.frozen.delta.find(found.key), Answer::Unknown) {
                 let held = Held {
                     value: Stored::within(page.raw(), found.value),
@@ -347,7 +358,7 @@ impl<'m> Merge<'m> {
                 items.extend(self.present((found.key, Answer::Present(held))));
             }
         }
-        items.extend(changes.filter_map(|change| self.present(change)));
+        items.extend(changes.filter_map(|change| self.changed(change)));
         self.count(&items);
         Group::new(place, upper, items)
     }
@@ -377,8 +388,8 @@ impl<'m> Merge<'m> {
             self.write(pending)?;
             return Ok(next);
         }
-        self.write(pending)?;
         if !next.is_unfenced {
+            self.write(pending)?;
             return Ok(next);
         }
         let (place, page) = self.locate_before(&next.first.lower)?;
@@ -387,7 +398,9 @@ impl<'m> Merge<'m> {
             return Err(missing());
         }
         before.join(next);
-        Ok(before)
+        // It may have lost its own first key, whose time was over, and then it
+        // joins the one before it.
+        self.arrange(pending, before)
     }
 
     /// The page before the one that begins at `lower`; not the image, which

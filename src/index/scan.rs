@@ -67,7 +67,7 @@ impl Index {
         let mut owners = OwnerSum::default();
         let mut are_hinted = true;
         let mut found = self.sum_pages(&mut summary, &counts)?;
-        self.forget_first_deadline();
+        self.look_for_deadlines();
         let mut after = None;
         loop {
             let mut wanted = Wanted::default();
@@ -105,6 +105,7 @@ impl Index {
                 break;
             }
         }
+        self.know_first_deadline();
         let dead: HashSet<Generation> = self.dead_generations(usize::MAX)?.into_iter().collect();
         let orphans = found
             .into_keys()

@@ -25,6 +25,9 @@ pub(super) struct Stains {
     holds_removed: AtomicBool,
     /// No key in any page ends before this.
     first_deadline: AtomicU64,
+    /// The same of the rows that a look at all of them has met so far, and of
+    /// those that were put meanwhile.
+    first_met: AtomicU64,
 }
 
 /// Of a directory of which nothing is known.
@@ -34,6 +37,7 @@ impl Default for Stains {
             clean: Mutex::default(),
             holds_removed: true.into(),
             first_deadline: 0.into(),
+            first_met: 0.into(),
         }
     }
 }
@@ -55,6 +59,7 @@ impl Stains {
             && let Some(first) = table.first_deadline
         {
             self.first_deadline.fetch_min(first.0, Ordering::Relaxed);
+            self.first_met.fetch_min(first.0, Ordering::Relaxed);
         }
     }
 
@@ -64,6 +69,8 @@ impl Stains {
         *self.clean.lock() = clean;
         let first = old.first_deadline.load(Ordering::Relaxed);
         self.first_deadline.store(first, Ordering::Relaxed);
+        let met = old.first_met.load(Ordering::Relaxed);
+        self.first_met.store(met, Ordering::Relaxed);
     }
 
     /// From the beginning, or as it was noted.
@@ -71,6 +78,7 @@ impl Stains {
         self.holds_removed.store(holds_removed, Ordering::Relaxed);
         let first = first_deadline.map_or(NEVER, |first| first.0);
         self.first_deadline.store(first, Ordering::Relaxed);
+        self.first_met.store(first, Ordering::Relaxed);
     }
 }
 
@@ -86,10 +94,17 @@ impl Index {
         (first != NEVER).then_some(Timestamp(first))
     }
 
-    /// Whoever looks at the rows of all sessions from now on makes it exact;
-    /// until the end of that it is not to be relied on.
-    pub(crate) fn forget_first_deadline(&self) {
-        self.stains.first_deadline.store(NEVER, Ordering::Relaxed);
+    /// Somebody looks at the rows of all sessions from now on, which makes the
+    /// first deadline exact. Until then it is what it was: the look may be cut
+    /// off.
+    pub(crate) fn look_for_deadlines(&self) {
+        self.stains.first_met.store(NEVER, Ordering::Relaxed);
+    }
+
+    /// All rows have been met in such a look.
+    pub(crate) fn know_first_deadline(&self) {
+        let first = self.stains.first_met.load(Ordering::Relaxed);
+        self.stains.first_deadline.store(first, Ordering::Relaxed);
     }
 
     /// A session's row was met in such a look.

@@ -1,6 +1,7 @@
 //! Marked names and values, and the search for them in all files.
 
 use std::fs;
+use std::ops::ControlFlow;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
@@ -9,6 +10,9 @@ use sessiondb::{Builder, Database, Durability, ManualClock};
 
 /// What the tests give the database to erase.
 pub(crate) const WITHIN: Duration = Duration::from_secs(600);
+
+/// Large, and nothing is ever written to it: one test looks into it for all.
+pub(crate) const BALLAST: &str = "BALLAST";
 
 /// For tests that write much.
 pub(crate) const AT_LEISURE: Durability = Durability::Deferred {
@@ -40,6 +44,9 @@ pub(crate) fn traces(directory: &Path, text: &str) -> Vec<String> {
             let path = entry.unwrap().path();
             if path.is_dir() {
                 left.push(path);
+                continue;
+            }
+            if path.ends_with(BALLAST) {
                 continue;
             }
             let bytes = fs::read(&path).unwrap();
@@ -79,4 +86,33 @@ pub(crate) fn assert_there(directory: &Path, text: &str) {
 pub(crate) fn assert_erased(directory: &Path, text: &str, what: &str) {
     let found = traces(directory, text);
     assert!(found.is_empty(), "{what}: {text} is in {found:?}");
+}
+
+/// So many steps of a round; whether it has come to its end.
+pub(crate) fn erase_some(db: &Database, steps: usize) -> bool {
+    let mut left = steps;
+    let is_erased = db.erase_with(|_, _, _| match left {
+        0 => ControlFlow::Break(()),
+        _ => {
+            left -= 1;
+            ControlFlow::Continue(())
+        }
+    });
+    is_erased.unwrap()
+}
+
+/// What a kill would leave at this moment.
+pub(crate) fn copy(from: &Path, to: &Path) {
+    fs::create_dir_all(to).unwrap();
+    for entry in fs::read_dir(from).unwrap() {
+        let entry = entry.unwrap();
+        let target = to.join(entry.file_name());
+        if entry.file_type().unwrap().is_dir() {
+            copy(&entry.path(), &target);
+        } else {
+            if entry.file_name() != BALLAST {
+                fs::copy(entry.path(), target).unwrap();
+            }
+        }
+    }
 }

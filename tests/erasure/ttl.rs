@@ -3,7 +3,9 @@
 use std::time::Duration;
 
 use crate::places::{ALL, Place, SOME, Scene};
-use crate::support::{AT_LEISURE, WITHIN, assert_erased, assert_there, by_hand, clock};
+use crate::support::{
+    AT_LEISURE, WITHIN, assert_erased, assert_there, by_hand, clock, copy, erase_some,
+};
 
 const KEY: [&str; 2] = ["marked-key", "marked-value"];
 const TTL: Duration = Duration::from_secs(5);
@@ -123,35 +125,33 @@ fn keys_whose_time_is_over_are_no_fences_though_the_page_behind_lost_its_own() {
 
 /// Rows are looked at some hundred at a time.
 #[test]
-fn a_look_for_keys_that_was_cut_off_by_a_close_forgets_none() {
-    let directory = tempfile::tempdir().unwrap();
+fn a_look_for_keys_that_is_cut_off_by_a_close_forgets_none() {
+    let prepared = tempfile::tempdir().unwrap();
     let clock = clock();
-    let db = by_hand(&clock).open(directory.path()).unwrap();
+    let db = by_hand(&clock).open(prepared.path()).unwrap();
     let at_leisure = db.with_durability(AT_LEISURE);
     for number in 0..1100 {
         let session = at_leisure.create_session();
-        session.set("key", &number).unwrap();
         let value = format!("marked-value-{number}");
-        session.set_with_ttl("over", &value, TTL).unwrap();
-        session.set_with_ttl("later", &value, WITHIN).unwrap();
-    }
-    db.checkpoint().unwrap();
-    clock.advance(2 * TTL);
-    for steps in 1..6 {
-        let mut calls = 0;
-        let is_erased = db.erase_with(|_, _, _| {
-            calls += 1;
-            if calls > steps {
-                return std::ops::ControlFlow::Break(());
-            }
-            std::ops::ControlFlow::Continue(())
+        let filled = session.transaction(|tx| {
+            tx.set_with_ttl("over", &value, TTL)?;
+            tx.set_with_ttl("later", "staying-value", WITHIN)
         });
-        assert!(!is_erased.unwrap());
+        filled.unwrap();
     }
     db.close().unwrap();
-    let db = by_hand(&clock).open(directory.path()).unwrap();
-    clock.advance(WITHIN);
-    assert!(db.stats().erasure_age.is_some());
-    db.erase().unwrap();
-    assert_erased(directory.path(), "marked-value", "");
+    clock.advance(2 * TTL);
+    for steps in 2..8 {
+        let directory = tempfile::tempdir().unwrap();
+        copy(prepared.path(), directory.path());
+        let db = by_hand(&clock).open(directory.path()).unwrap();
+        assert!(!erase_some(&db, steps));
+        db.close().unwrap();
+        let db = by_hand(&clock).open(directory.path()).unwrap();
+        assert_eq!(db.stats().erasure_age, Some(TTL));
+        db.erase().unwrap();
+        assert_eq!(db.stats().erasure_age, None);
+        let what = format!("cut off after {steps} steps");
+        assert_erased(directory.path(), "marked-value", &what);
+    }
 }
