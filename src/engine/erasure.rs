@@ -56,7 +56,6 @@ pub(super) struct Erasure {
     erased_through: AtomicU64,
     /// When the last round began.
     began: AtomicU64,
-    opened: Timestamp,
     round: Mutex<Option<Round>>,
 }
 
@@ -107,7 +106,6 @@ pub(crate) enum Erasing {
 impl Erasure {
     /// Of a database that is opened.
     pub(super) fn new(
-        opened: Timestamp,
         erased_through: Timestamp,
         removed_since: Option<Timestamp>,
     ) -> Self {
@@ -117,7 +115,6 @@ impl Erasure {
             first_deadline: NEVER.into(),
             erased_through: erased_through.0.into(),
             began: 0.into(),
-            opened,
             round: Mutex::default(),
         }
     }
@@ -207,7 +204,7 @@ impl Engine {
         let began = Timestamp(self.erasure.began.load(Ordering::Relaxed));
         let is_due = |since: Timestamp| now >= since.plus(half);
         // What nobody purges is not known to be over.
-        let is_unknown = !self.options.upkeep.purges && is_due(self.erasure.opened);
+        let is_unknown = !self.options.upkeep.purges && is_due(self.erasure.erased_through());
         is_due(began) && (is_unknown || self.oldest_removed().is_some_and(is_due))
     }
 

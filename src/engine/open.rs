@@ -217,7 +217,10 @@ impl Opening {
             .footer
             .as_ref()
             .map(|(_, footer)| footer.erased_through);
-        let erased_through = erased_through.unwrap_or(self.now);
+        // Before the first checkpoint only the journal tells since when
+        // anything can have been removed.
+        let removed_since = opened.removed_since.or(replayed.since);
+        let erased_through = erased_through.or(removed_since).unwrap_or(self.now);
         let checkpointer = Checkpointer {
             batch: self.batch(),
             footer: self.footer,
@@ -244,7 +247,7 @@ impl Opening {
             dirty: Mutex::new(replayed.dirty),
             checkpointer: Mutex::new(checkpointer),
             background: Background::default(),
-            erasure: Erasure::new(self.now, erased_through, opened.removed_since),
+            erasure: Erasure::new(erased_through, removed_since),
             progress: Progress::new(self.now),
             next_generation: AtomicU64::new(replayed.next_generation.0),
             latest: AtomicU64::new(self.now.0),

@@ -15,7 +15,7 @@ use super::owners::Owners;
 use super::registry::{Registry, Resident};
 use crate::error::Error;
 use crate::format::effect::{Effect, Payload};
-use crate::format::identity::{Generation, Sequence};
+use crate::format::identity::{Generation, Sequence, Timestamp};
 use crate::format::record::SessionRecord;
 use crate::index::{Index, Trouble};
 use crate::session_id::SessionDigest;
@@ -40,6 +40,8 @@ pub(super) struct Replayed {
     pub(super) bytes: usize,
     /// No frame has a generation from this one on.
     pub(super) next_generation: Generation,
+    /// When the first of the sessions was made that were put.
+    pub(super) since: Option<Timestamp>,
 }
 
 impl Replayed {
@@ -64,6 +66,7 @@ impl<'r> Replay<'r> {
                 dirty: Dirty::default(),
                 bytes: 0,
                 next_generation,
+                since: None,
             },
             trouble: None,
         }
@@ -148,6 +151,8 @@ impl<'r> Replay<'r> {
         moved_from: Option<SessionDigest>,
     ) -> Result<(), Setback> {
         self.saw(record.generation);
+        let since = self.replayed.since.into_iter();
+        self.replayed.since = since.chain([record.created]).min();
         let cell = self.cell(moved_from.unwrap_or(digest))?;
         let mut state = cell.state.write();
         if moved_from.is_some() && !state.exists() {

@@ -5,10 +5,12 @@
 #![expect(
     clippy::unwrap_used,
     clippy::indexing_slicing,
+    clippy::panic,
     reason = "a failed helper is a failed test"
 )]
 
 mod asked_for;
+mod kills;
 mod places;
 mod support;
 mod ttl;

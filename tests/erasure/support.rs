@@ -58,7 +58,7 @@ pub(crate) fn traces(directory: &Path, text: &str) -> Vec<String> {
 }
 
 /// Most of all files is zeros.
-fn places(bytes: &[u8], text: &[u8]) -> Vec<usize> {
+pub(crate) fn places(bytes: &[u8], text: &[u8]) -> Vec<usize> {
     const BLOCK: usize = 4096;
     const ZEROS: [u8; BLOCK] = [0; BLOCK];
     let mut places = Vec::new();
