@@ -13,5 +13,6 @@ mod asked_for;
 mod kills;
 mod places;
 mod support;
+mod time;
 mod ttl;
 mod ways;

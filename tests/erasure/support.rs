@@ -1,6 +1,7 @@
 //! Marked names and values, and the search for them in all files.
 
 use std::fs;
+use std::io;
 use std::ops::ControlFlow;
 use std::path::Path;
 use std::sync::Arc;
@@ -40,7 +41,11 @@ pub(crate) fn traces(directory: &Path, text: &str) -> Vec<String> {
     let mut found = Vec::new();
     let mut left = vec![directory.to_path_buf()];
     while let Some(directory) = left.pop() {
-        for entry in fs::read_dir(&directory).unwrap() {
+        // Under load what was listed may be gone by now, and is erased then.
+        let Some(entries) = unless_gone(fs::read_dir(&directory)) else {
+            continue;
+        };
+        for entry in entries {
             let path = entry.unwrap().path();
             if path.is_dir() {
                 left.push(path);
@@ -49,12 +54,19 @@ pub(crate) fn traces(directory: &Path, text: &str) -> Vec<String> {
             if path.ends_with(BALLAST) {
                 continue;
             }
-            let bytes = fs::read(&path).unwrap();
+            let bytes = unless_gone(fs::read(&path)).unwrap_or_default();
             let places = places(&bytes, text.as_bytes()).into_iter();
             found.extend(places.map(|place| format!("{} at {place}", path.display())));
         }
     }
     found
+}
+
+fn unless_gone<T>(outcome: io::Result<T>) -> Option<T> {
+    match outcome {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => None,
+        outcome => Some(outcome.unwrap()),
+    }
 }
 
 /// Most of all files is zeros.
