@@ -56,12 +56,18 @@ pub(super) struct Erasure {
     erased_through: AtomicU64,
     /// When the last round began.
     began: AtomicU64,
+    /// The number of that round, and of the last that has come to its end.
+    last_begun: AtomicU64,
+    last_ended: AtomicU64,
+    /// Why a key that is over stays in its page.
+    obstacle: Mutex<Option<Error>>,
     round: Mutex<Option<Round>>,
 }
 
 /// A round under way.
 #[derive(Debug)]
 pub(super) struct Round {
+    number: u64,
     began: Timestamp,
     stage: Stage,
     /// Why something stays.
@@ -105,16 +111,16 @@ pub(crate) enum Erasing {
 
 impl Erasure {
     /// Of a database that is opened.
-    pub(super) fn new(
-        erased_through: Timestamp,
-        removed_since: Option<Timestamp>,
-    ) -> Self {
+    pub(super) fn new(erased_through: Timestamp, removed_since: Option<Timestamp>) -> Self {
         Self {
             removed_since: removed_since.map_or(NEVER, |since| since.0).into(),
             erasing_since: NEVER.into(),
             first_deadline: NEVER.into(),
             erased_through: erased_through.0.into(),
             began: 0.into(),
+            last_begun: 0.into(),
+            last_ended: 0.into(),
+            obstacle: Mutex::default(),
             round: Mutex::default(),
         }
     }
@@ -139,6 +145,11 @@ impl Erasure {
         (first != NEVER).then_some(Timestamp(first))
     }
 
+    /// A page that holds a key that is over cannot be read.
+    pub(super) fn note_obstacle(&self, error: Error) {
+        *self.obstacle.lock() = Some(error);
+    }
+
     /// Since when something that was removed lies in files.
     pub(super) fn oldest(&self) -> Option<Timestamp> {
         let removed = self.removed_since.load(Ordering::Relaxed);
@@ -152,12 +163,16 @@ impl Erasure {
         Timestamp(self.erased_through.load(Ordering::Relaxed))
     }
 
-    fn begin(&self, now: Timestamp, oldest: Option<Timestamp>) {
+    /// Returns the number of the round.
+    fn begin(&self, now: Timestamp, oldest: Option<Timestamp>) -> u64 {
         let since = oldest.map_or(NEVER, |oldest| oldest.0);
         self.erasing_since.fetch_min(since, Ordering::SeqCst);
         self.take_in();
         self.first_deadline.store(NEVER, Ordering::SeqCst);
         self.began.store(now.0, Ordering::SeqCst);
+        drop(self.obstacle.lock().take());
+        let before = self.last_begun.fetch_add(1, Ordering::SeqCst);
+        before.saturating_add(1)
     }
 
     /// The round gets rid of what was removed until now. In this order: at no
@@ -169,9 +184,18 @@ impl Erasure {
         self.erasing_since.fetch_min(since, Ordering::SeqCst);
     }
 
-    fn end(&self, began: Timestamp) {
-        self.erased_through.store(began.0, Ordering::SeqCst);
+    fn end(&self, round: &Round) {
+        self.erased_through.store(round.began.0, Ordering::SeqCst);
         self.erasing_since.store(NEVER, Ordering::SeqCst);
+        self.last_ended.store(round.number, Ordering::SeqCst);
+    }
+
+    fn last_begun(&self) -> u64 {
+        self.last_begun.load(Ordering::SeqCst)
+    }
+
+    fn last_ended(&self) -> u64 {
+        self.last_ended.load(Ordering::SeqCst)
     }
 }
 
@@ -223,36 +247,38 @@ impl Engine {
         }
     }
 
-    /// Erases all that was removed before. `watcher` is told how far it is, and
-    /// whether to go on.
+    /// Erases all that was removed before. `goes_on` is told how far it is, and
+    /// says whether to go on; nothing is locked meanwhile. Whoever else is at
+    /// it does some of the steps.
     pub(crate) fn erase(&self, mut goes_on: impl FnMut(Erasing) -> bool) -> Result<bool> {
-        let mut round = self.erasure.round.lock();
         // One that began before does not do for what was removed since.
-        if round.is_some() && !self.finish_round(&mut round, &mut goes_on)? {
-            return Ok(false);
-        }
-        *round = Some(self.begin_round());
-        self.finish_round(&mut round, &mut goes_on)
-    }
-
-    fn finish_round(
-        &self,
-        slot: &mut Option<Round>,
-        goes_on: &mut impl FnMut(Erasing) -> bool,
-    ) -> Result<bool> {
-        while let Some(round) = slot.as_ref() {
-            if !goes_on(round.progress()) {
+        let first = self.erasure.last_begun().saturating_add(1);
+        loop {
+            let progress = {
+                let mut slot = self.erasure.round.lock();
+                if self.erasure.last_ended() >= first {
+                    return Ok(true);
+                }
+                slot.get_or_insert_with(|| self.begin_round()).progress()
+            };
+            if !goes_on(progress) {
                 return Ok(false);
             }
-            self.erase_some(slot)?;
+            let mut slot = self.erasure.round.lock();
+            let is_before = slot.as_ref().is_some_and(|round| round.number < first);
+            if let Err(error) = self.erase_some(&mut slot) {
+                // What kept that one from its end keeps this one, too.
+                if slot.is_some() || !is_before {
+                    return Err(error);
+                }
+            }
         }
-        Ok(true)
     }
 
     fn begin_round(&self) -> Round {
         let now = self.now();
-        self.erasure.begin(now, self.oldest_removed());
         Round {
+            number: self.erasure.begin(now, self.oldest_removed()),
             began: now,
             stage: Stage::Begin,
             obstacle: None,
@@ -269,7 +295,7 @@ impl Engine {
         if let Some(error) = round.obstacle {
             return Err(error);
         }
-        self.erasure.end(round.began);
+        self.erasure.end(&round);
         tracing::debug!(through = round.began.0, "erased");
         Ok(false)
     }
@@ -299,6 +325,8 @@ impl Engine {
             Stage::Leave(from) => self.journal.leave(*from)?.map(Stage::Checkpoint),
             Stage::Checkpoint(fresh) => {
                 self.checkpoint_anyway()?;
+                let found = self.erasure.obstacle.lock().take();
+                round.obstacle = round.obstacle.take().or(found);
                 let has_left = self.journal.end_erasing(*fresh);
                 has_left.then(|| Stage::Sweep(self.next_unused_generation()))
             }
@@ -357,7 +385,7 @@ impl Engine {
             let now = self.now();
             for (digest, row) in &rows {
                 if holds_expired(row, now) {
-                    self.drop_expired(*digest)?;
+                    self.drop_expired(*digest, row)?;
                 } else {
                     index.note_deadline(row);
                 }
@@ -373,7 +401,7 @@ impl Engine {
 
     /// Has the next checkpoint search a session for keys that are over. Nobody
     /// freezes meanwhile: the caller holds the checkpointer.
-    fn drop_expired(&self, digest: SessionDigest) -> Result<(), Setback> {
+    fn drop_expired(&self, digest: SessionDigest, row: &SessionRow) -> Result<(), Setback> {
         let cell = match self.registry.obtain(digest) {
             Resident::Cell(cell) => {
                 self.load(&cell, digest)?;
@@ -381,6 +409,16 @@ impl Engine {
             }
             Resident::Hidden(_, cell) => cell,
         };
+        let base = cell.state.read().base.clone();
+        // Whoever reads it is told so; it is not given up for this.
+        if let Some(Err(error)) = base.map(|base| self.image(&base)) {
+            let Setback::Error(error @ Error::Corrupted { .. }) = error else {
+                return Err(error);
+            };
+            self.erasure.note_obstacle(error);
+            self.index.get()?.note_deadline(row);
+            return Ok(());
+        }
         let epoch = self.freeze.read();
         let mut state = cell.state.write();
         if state.life == Life::Live && state.base.is_some() {

@@ -237,16 +237,8 @@ impl<'m> Merge<'m> {
         if !self.frozen.drops_expired {
             return Ok(changed);
         }
-        match self.next_expired(from, changed.as_deref()) {
-            // Nobody has to suffer from it who does not want to read it.
-            Err(Setback::Error(error @ Error::Corrupted { .. })) => {
-                tracing::warn!(%error, "keys whose time is over cannot be dropped");
-                let known = self.base.and_then(|base| base.table.first_deadline);
-                self.note_deadline(known);
-                Ok(changed)
-            }
-            expired => expired.map(|expired| expired.or(changed)),
-        }
+        let expired = self.next_expired(from, changed.as_deref())?;
+        Ok(expired.or(changed))
     }
 
     /// Where the first page begins, from `from` on, that holds a key whose time
@@ -258,7 +250,22 @@ impl<'m> Merge<'m> {
     ) -> Result<Option<String>, Setback> {
         let mut next = Some(Box::from(from));
         while let Some(lower) = next.take() {
-            let (_, page) = self.locate(&lower)?;
+            let page = match self.locate(&lower) {
+                // Nobody has to suffer from it who does not want to read it.
+                Err(Setback::Error(error @ Error::Corrupted { .. })) => {
+                    next = self.lower_after(&lower)?;
+                    let ends_before = |key| next.as_deref().is_some_and(|next| next <= key);
+                    if changed.is_some_and(|key| !ends_before(key)) {
+                        break;
+                    }
+                    tracing::warn!(%error, "keys whose time is over cannot be dropped");
+                    self.engine.erasure.note_obstacle(error);
+                    let known = self.base.and_then(|base| base.table.first_deadline);
+                    self.note_deadline(known);
+                    continue;
+                }
+                located => located?.1,
+            };
             if changed.is_some_and(|key| page.fences().contain(key)) {
                 break;
             }
@@ -270,6 +277,13 @@ impl<'m> Merge<'m> {
             next.clone_from(&page.fences().upper);
         }
         Ok(None)
+    }
+
+    /// Where the page behind the one that begins at `lower` does.
+    fn lower_after(&self, lower: &str) -> Result<Option<Box<str>>, Setback> {
+        let from = [lower, "\0"].concat();
+        let pages = self.engine.index.get()?.pages(self.generation, &from, 1)?;
+        Ok(pages.into_iter().next().map(|(lower, _)| lower))
     }
 
     fn note_deadline(&mut self, deadline: Option<Timestamp>) {

@@ -234,7 +234,11 @@ fn begin_next(shared: &Shared) -> Result<Slot> {
     let mut allocated = 0;
     let is_used = spare.is_some();
     let file: Arc<dyn DiskFile> = if let Some(spare) = spare {
-        shared.options.rename(spare, number)?;
+        if let Err(error) = shared.options.rename(spare, number) {
+            // It is still there, and must not be forgotten.
+            shared.tail.lock().spares.push(spare);
+            return Err(error);
+        }
         let file = shared.options.open(number)?;
         let path = shared.options.path(number);
         let length = reserve::length_of(&*file, &path)?;

@@ -34,7 +34,11 @@ impl Journal {
             let Some(spare) = shared.tail.lock().spares.pop() else {
                 break;
             };
-            shared.options.remove(spare)?;
+            if let Err(error) = shared.options.remove(spare) {
+                // It is still there, and must not be forgotten.
+                shared.tail.lock().spares.push(spare);
+                return Err(error);
+            }
             has_removed = true;
         }
         if has_removed {

@@ -10,6 +10,7 @@
 )]
 
 mod asked_for;
+mod damage;
 mod kills;
 mod places;
 mod support;

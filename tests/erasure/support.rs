@@ -3,7 +3,7 @@
 use std::fs;
 use std::io;
 use std::ops::ControlFlow;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
@@ -36,9 +36,9 @@ pub(crate) fn by_hand(clock: &Arc<ManualClock>) -> Builder {
         .clock(Arc::<ManualClock>::clone(clock))
 }
 
-/// The files below a directory that contain a text, with where.
-pub(crate) fn traces(directory: &Path, text: &str) -> Vec<String> {
-    let mut found = Vec::new();
+/// All files below a directory but the ballast.
+pub(crate) fn files(directory: &Path) -> Vec<PathBuf> {
+    let mut files = Vec::new();
     let mut left = vec![directory.to_path_buf()];
     while let Some(directory) = left.pop() {
         // Under load what was listed may be gone by now, and is erased then.
@@ -49,15 +49,21 @@ pub(crate) fn traces(directory: &Path, text: &str) -> Vec<String> {
             let path = entry.unwrap().path();
             if path.is_dir() {
                 left.push(path);
-                continue;
+            } else if !path.ends_with(BALLAST) {
+                files.push(path);
             }
-            if path.ends_with(BALLAST) {
-                continue;
-            }
-            let bytes = unless_gone(fs::read(&path)).unwrap_or_default();
-            let places = places(&bytes, text.as_bytes()).into_iter();
-            found.extend(places.map(|place| format!("{} at {place}", path.display())));
         }
+    }
+    files
+}
+
+/// Where a text is in them.
+pub(crate) fn traces(directory: &Path, text: &str) -> Vec<String> {
+    let mut found = Vec::new();
+    for path in files(directory) {
+        let bytes = unless_gone(fs::read(&path)).unwrap_or_default();
+        let places = places(&bytes, text.as_bytes()).into_iter();
+        found.extend(places.map(|place| format!("{} at {place}", path.display())));
     }
     found
 }

@@ -171,7 +171,10 @@ fn what_was_removed_is_erased_in_time_under_load() {
             }
         }
     });
-    assert_eq!(kept.get::<String>("kept-key").unwrap().as_deref(), Some("kept-value"));
+    assert_eq!(
+        kept.get::<String>("kept-key").unwrap().as_deref(),
+        Some("kept-value")
+    );
     db.verify().unwrap();
     db.close().unwrap();
 }

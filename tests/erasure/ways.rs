@@ -106,9 +106,11 @@ fn an_overwritten_value_is_erased_and_its_key_stays() {
 fn a_value_that_was_compared_and_set_is_erased_and_its_key_stays() {
     assert_erased_from(&SOME, &["marked-value"], |scene| {
         let value: String = scene.session.get("marked-key").unwrap().unwrap();
-        let outcome = scene
-            .session
-            .compare_and_set("marked-key", Some(&value), Some(&"another value".to_owned()));
+        let outcome = scene.session.compare_and_set(
+            "marked-key",
+            Some(&value),
+            Some(&"another value".to_owned()),
+        );
         assert!(outcome.unwrap());
     });
 }
