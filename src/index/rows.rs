@@ -23,8 +23,9 @@ const FORGOTTEN_THROUGH: &[u8] = b"forgotten through";
 const SIZES: &[u8] = b"sizes";
 /// A session's key.
 pub(super) const DIGEST_BYTES: usize = 16;
-/// Large segments make it rare that unsynced writes fall on synced ones.
-const SEGMENT_BYTES: usize = 4 << 20;
+/// sled takes and gives back its space by segments, and only those that are
+/// half empty: with large ones the file is twice as large.
+const SEGMENT_BYTES: usize = 512 << 10;
 
 /// What became of a row that was put.
 #[derive(Debug, Clone, PartialEq, Eq)]
