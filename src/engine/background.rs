@@ -88,6 +88,8 @@ impl Chores {
         };
         let more = upkeep.compacts && Self::compact(engine, worth)?
             || upkeep.renews_index && self.renew(engine)?;
+        // After all that writes to it.
+        let more = more || quiet >= REST && engine.shrink_journal()?;
         let pause = self.pause(upkeep, position, start);
         Ok(more.then_some(pause))
     }

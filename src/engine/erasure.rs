@@ -238,6 +238,12 @@ impl Engine {
         round.is_none_or(|round| round.is_some())
     }
 
+    /// Does something that no round may be beside; nothing where there is one.
+    pub(super) fn unless_erasing<T>(&self, work: impl FnOnce() -> T) -> Option<T> {
+        let round = self.erasure.round.try_lock()?;
+        round.is_none().then(work)
+    }
+
     /// Does a step of the round, or begins one; whether there is more to do.
     /// Where somebody else is at it, there is not.
     pub(super) fn erase_step(&self) -> Result<bool> {

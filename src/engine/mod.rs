@@ -42,6 +42,7 @@ mod registry;
 mod removal;
 mod renewal;
 mod replay;
+mod rest;
 mod retirement;
 mod space;
 mod stored;

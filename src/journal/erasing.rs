@@ -1,4 +1,4 @@
-//! Leaving every file that holds old frames: erasure.
+//! Leaving every file that holds old frames: erasure, and rest.
 //!
 //! A file that is used again holds frames of its earlier use behind those of
 //! the present one. So the journal goes on in a file that was never used
@@ -78,6 +78,11 @@ impl Journal {
             return Err(error);
         }
         Ok(None)
+    }
+
+    /// Files are kept again, whatever is in them.
+    pub(crate) fn give_up_erasing(&self) {
+        self.shared.tail.lock().erasing = Erasing::No;
     }
 
     /// Whether a checkpoint has made all files before `fresh` unnecessary. If
