@@ -18,9 +18,10 @@ use crate::disk::Disk;
 
 const BALLAST: &str = "BALLAST";
 
-/// What sled may write for what it was given already, and some: after an
-/// error of a full disk it is of no use any more, not even for reading.
-pub(super) const INDEX_ROOM: u64 = 16 << 20;
+/// What sled may write for what it was given already, and some, eight of its
+/// segments: after an error of a full disk it is of no use any more, not even
+/// for reading.
+pub(super) const INDEX_ROOM: u64 = 4 << 20;
 
 /// Room for sled, and as much for the frames of a checkpoint of removals and
 /// the first step of a new journal file.

@@ -6,7 +6,7 @@ use sessiondb::{Error, SimulatedDisk};
 use crate::support::{begun, prepared, used};
 
 /// So much is left for the index, which does not recover from a full disk.
-const INDEX_ROOM: u64 = 16 << 20;
+const INDEX_ROOM: u64 = 4 << 20;
 
 /// All but so much is taken, the ballast included.
 fn set_room(disk: &SimulatedDisk, room: u64) {

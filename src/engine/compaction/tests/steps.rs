@@ -3,6 +3,7 @@
 use std::path::Path;
 use std::thread;
 
+use super::super::super::ballast::INDEX_ROOM;
 use super::super::super::stops::Actor;
 use super::*;
 use crate::disk::Disk as _;
@@ -218,7 +219,7 @@ fn nothing_is_compacted_between_the_commit_of_a_batch_and_its_publishing() {
     let used: u64 = used.sum();
     scene
         .disk
-        .set_capacity(Some(used + (16 << 20) + (64 << 10)));
+        .set_capacity(Some(used + INDEX_ROOM + (64 << 10)));
     let outcome = scene.db.checkpoint();
     assert!(
         matches!(outcome, Err(Error::StorageFull { .. })),
