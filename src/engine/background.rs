@@ -23,9 +23,12 @@ const BETWEEN_PURGES: Duration = Duration::from_secs(1);
 const LEAST_PAUSE: Duration = Duration::from_millis(20);
 /// How long nobody has to have written for compaction to be thorough.
 const REST: Duration = Duration::from_secs(4);
-/// Steps of compaction between two checkpoints, where there is too much
-/// garbage: they copy as much as a memtable holds, about.
+/// Steps of each kind of work between two checkpoints that follow each other
+/// closely.
 const STEPS_TO_KEEP_UP: usize = 16;
+/// The same of compaction, where there is too much garbage: they free as much
+/// as a checkpoint writes, also where most of what they look at lives.
+const COPIES_TO_KEEP_UP: usize = 48;
 /// How long an index that has grown waits until that is noticed.
 const BETWEEN_LOOKS: Duration = Duration::from_secs(1);
 
@@ -125,13 +128,22 @@ impl Chores {
                 break;
             }
         }
+        // What nobody has swept does not count as garbage.
         for _ in 0..STEPS_TO_KEEP_UP {
-            if !upkeep.compacts || !engine.is_bloated() {
-                return Ok(());
+            if !upkeep.sweeps || !engine.sweep_slice() {
+                break;
             }
-            let has_swept = upkeep.sweeps && engine.sweep_slice();
-            if !Self::compact(engine, Worth::BY_ITSELF)? && !has_swept {
-                return Ok(());
+        }
+        for _ in 0..COPIES_TO_KEEP_UP {
+            let is_wanted = upkeep.compacts && engine.is_bloated();
+            if !is_wanted || !Self::compact(engine, Worth::BY_ITSELF)? {
+                break;
+            }
+        }
+        for _ in 0..STEPS_TO_KEEP_UP {
+            let is_wanted = upkeep.renews_index && engine.ballast.has_room();
+            if !is_wanted || !self.renew(engine)? {
+                break;
             }
         }
         Ok(())

@@ -180,3 +180,43 @@ fn on_a_full_disk_garbage_makes_room_by_itself() {
     assert!(db.stats().segment_bytes < 12_000_000);
     db.verify().unwrap();
 }
+
+#[test]
+fn what_was_flushed_between_checkpoints_counts_as_garbage() {
+    let clock = Arc::new(ManualClock::default());
+    let db = open(builder(&clock), 4);
+    for _ in 0..4 {
+        let sessions: Vec<_> = (0..10).map(|_| add(&db, &clock, 400)).collect();
+        db.checkpoint().unwrap();
+        for mut session in sessions {
+            session.flush().unwrap();
+        }
+    }
+    db.checkpoint().unwrap();
+    let before = db.stats();
+    assert!(before.dead_generations > 0);
+    assert!(!db.engine().is_bloated(), "nobody has swept");
+    let mut chores = chores();
+    chores.keep_up(db.engine()).unwrap();
+    chores.keep_up(db.engine()).unwrap();
+    let after = db.stats();
+    assert_eq!(after.dead_generations, 0);
+    assert!(after.segment_bytes < before.segment_bytes / 2);
+    assert!(!db.engine().is_bloated());
+}
+
+#[test]
+fn the_journal_is_small_when_nobody_has_written_for_a_while() {
+    let clock = Arc::new(ManualClock::default());
+    let db = open(builder(&clock), 5);
+    let session = add(&db, &clock, 8000);
+    db.checkpoint().unwrap();
+    let journal = || db.engine().journal.disk_bytes();
+    let before = journal();
+    assert!(before > 8 << 20, "{before}");
+    work(&db, REST / 2);
+    assert!(journal() >= before);
+    work(&db, REST);
+    assert!(journal() <= 4 << 20, "{}", journal());
+    assert_eq!(session.len().unwrap(), 8000);
+}
