@@ -44,7 +44,7 @@ impl Builder {
                 memtable_bytes: 32 << 20,
                 journal_segment_bytes: 32 << 20,
                 segment_bytes: 16 << 20,
-                index_renewal_bytes: 4 << 20,
+                index_renewal_bytes: 1 << 20,
                 timeouts: Timeouts {
                     idle: Some(14 * DAY),
                     absolute: None,

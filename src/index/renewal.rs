@@ -13,7 +13,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
-use parking_lot::RwLock;
+use parking_lot::{Mutex, RwLock};
 
 use super::guard::Outcome;
 use super::rows::Index;
@@ -23,11 +23,11 @@ const TREES: usize = 7;
 const BYTES_OF_A_ROW: &[u8] = b"bytes of a row";
 /// What a small row takes up in a new index, with what sled writes for it:
 /// measured, 280 to 390.
-const LEAST_BYTES_OF_A_ROW: u64 = 320;
+const LEAST_BYTES_OF_A_ROW: u64 = 240;
 /// So many rows say what one takes up.
-const TELLING_ROWS: u64 = 16 << 10;
+const TELLING_ROWS: u64 = 4 << 10;
 /// An index without rows.
-const EMPTY_BYTES: u64 = 1 << 20;
+const EMPTY_BYTES: u64 = 512 << 10;
 
 /// How many rows there are, once somebody has counted them or knew it from the
 /// beginning: a clean stop notes it, a check at open counts. A heuristic.
@@ -35,6 +35,10 @@ const EMPTY_BYTES: u64 = 1 << 20;
 pub(super) struct RowCount {
     rows: AtomicU64,
     is_known: AtomicBool,
+    /// The most rows that there ever were in this index.
+    highest: AtomicU64,
+    /// Those, and its bytes, when it was new, if that is known.
+    fresh: Mutex<(u64, u64)>,
 }
 
 impl Default for RowCount {
@@ -42,13 +46,16 @@ impl Default for RowCount {
         Self {
             rows: 0.into(),
             is_known: false.into(),
+            highest: 0.into(),
+            fresh: Mutex::default(),
         }
     }
 }
 
 impl RowCount {
     pub(super) fn add(&self) {
-        self.rows.fetch_add(1, Ordering::Relaxed);
+        let rows = self.rows.fetch_add(1, Ordering::Relaxed).saturating_add(1);
+        self.highest.fetch_max(rows, Ordering::Relaxed);
     }
 
     pub(super) fn remove(&self) {
@@ -61,6 +68,18 @@ impl RowCount {
     pub(super) fn get(&self) -> Option<u64> {
         let is_known = self.is_known.load(Ordering::Relaxed);
         is_known.then(|| self.rows.load(Ordering::Relaxed))
+    }
+
+    /// The index is new, and takes so much.
+    fn note_fresh(&self, bytes: u64) {
+        *self.fresh.lock() = (self.highest.load(Ordering::Relaxed), bytes);
+    }
+
+    /// What it took when it was new, unless far more rows were put then. A copy
+    /// that did not help is not made again.
+    fn least_fresh_bytes(&self, rows: u64) -> u64 {
+        let (then, bytes) = *self.fresh.lock();
+        if rows >= then / 2 { bytes } else { 0 }
     }
 
     pub(super) fn set(&self, rows: u64) {
@@ -186,17 +205,20 @@ impl Index {
         let noted = noted.and_then(|row| Some(u64::from_le_bytes(row.as_ref().try_into().ok()?)));
         let bytes_of_a_row = noted.unwrap_or(0).max(LEAST_BYTES_OF_A_ROW);
         let bytes = rows.saturating_mul(bytes_of_a_row);
-        Ok(Some(bytes.saturating_add(EMPTY_BYTES)))
+        let least = self.count.least_fresh_bytes(rows);
+        Ok(Some(bytes.saturating_add(EMPTY_BYTES).max(least)))
     }
 
     /// Notes what a row takes up in this index, which is new. Of a few rows
     /// nothing follows: the file grows in large steps.
     pub(crate) fn note_bytes_of_a_row(&self) -> Outcome<()> {
         let rows = self.count.get().unwrap_or(0);
+        let taken = self.disk_bytes();
+        self.count.note_fresh(taken);
         let bytes = if rows < TELLING_ROWS {
             LEAST_BYTES_OF_A_ROW
         } else {
-            self.disk_bytes().saturating_sub(EMPTY_BYTES) / rows
+            taken.saturating_sub(EMPTY_BYTES) / rows
         };
         self.insert(&self.meta, BYTES_OF_A_ROW, bytes.to_le_bytes().to_vec())
     }
