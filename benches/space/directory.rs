@@ -18,6 +18,8 @@ pub(crate) struct Taken {
     pub(crate) segments: u64,
     /// The index in use and, while one is made, the one that follows it.
     pub(crate) index: u64,
+    /// Files that hold nothing, for a full disk.
+    pub(crate) reserve: u64,
     pub(crate) rest: u64,
 }
 
@@ -34,6 +36,7 @@ impl Taken {
             match &*name {
                 "journal" => taken.journal += bytes,
                 "segments" => taken.segments += bytes,
+                "RESERVE" | "BALLAST" => taken.reserve += bytes,
                 _ if name.starts_with("index-") => taken.index += bytes,
                 _ => taken.rest += bytes,
             }
@@ -42,12 +45,17 @@ impl Taken {
     }
 
     pub(crate) fn all(self) -> u64 {
-        self.without_journal() + self.journal
+        self.bare() + self.preallocated()
     }
 
-    /// The journal is preallocated: its files take the same whatever is in
-    /// them.
-    pub(crate) fn without_journal(self) -> u64 {
+    /// The files of the journal and the reserve: they take the same whatever
+    /// is in them.
+    pub(crate) fn preallocated(self) -> u64 {
+        self.journal + self.reserve
+    }
+
+    /// All but those.
+    pub(crate) fn bare(self) -> u64 {
         self.segments + self.index + self.rest
     }
 }
@@ -56,10 +64,11 @@ impl fmt::Display for Taken {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(
             formatter,
-            "MiB: journal {:.2}, segments {:.2}, index {:.2}, rest {:.2}",
+            "MiB: journal {:.2}, segments {:.2}, index {:.2}, reserve {:.2}, rest {:.2}",
             mebibytes(self.journal),
             mebibytes(self.segments),
             mebibytes(self.index),
+            mebibytes(self.reserve),
             mebibytes(self.rest),
         )
     }

@@ -97,8 +97,8 @@ fn add(
 ) -> Outcome<()> {
     let raw = keys as u64 * PAIR;
     let back = |taken: Taken| {
-        let before = before.without_journal();
-        before.saturating_sub(taken.without_journal())
+        let before = before.bare();
+        before.saturating_sub(taken.bare())
     };
     let is_enough = |taken| back(taken) >= raw / 100 * PERCENT;
     let after = rest(database, place, PATIENCE, is_enough)?;

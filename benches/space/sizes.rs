@@ -30,20 +30,20 @@ const EMPTY: f64 = 1.0;
 
 const NAMES: [&str; 9] = [
     "loaded: space / raw bytes",
-    "loaded: the same without the journal",
+    "loaded: the same without preallocated files",
     "churn: space / raw bytes",
-    "churn: the same without the journal",
+    "churn: the same without preallocated files",
     "churn: peak of space / raw bytes",
-    "churn: the same peak without the journal",
-    "flushed: space without the journal",
-    "flushed: the journal",
+    "churn: the same peak without preallocated files",
+    "flushed: space without preallocated files",
+    "flushed: the preallocated files",
     "flushed: bytes left of a session",
 ];
 
 /// What two ways of counting come to.
 struct Ratios {
     all: f64,
-    without_journal: f64,
+    bare: f64,
 }
 
 impl Ratios {
@@ -51,7 +51,7 @@ impl Ratios {
         let raw = mebibytes(raw);
         Self {
             all: mebibytes(taken.all()) / raw,
-            without_journal: mebibytes(taken.without_journal()) / raw,
+            bare: mebibytes(taken.bare()) / raw,
         }
     }
 }
@@ -80,7 +80,7 @@ pub(crate) fn measure(workplace: &Workplace, report: &mut Report) -> Outcome<()>
         highest,
         highest_bare,
         empty,
-        empty_journal,
+        preallocated,
         left,
     ] = NAMES;
 
@@ -93,7 +93,7 @@ pub(crate) fn measure(workplace: &Workplace, report: &mut Report) -> Outcome<()>
     let ratios = Ratios::of(found.taken, raw);
     let note = format!("{}; loaded in {loading:.1} s", told(&found));
     report.add(loaded, ratios.all, "times", Target::AtMost(LOADED), note);
-    let bare = ratios.without_journal;
+    let bare = ratios.bare;
     report.add(loaded_bare, bare, "times", Target::None, "");
 
     let start = Instant::now();
@@ -103,29 +103,29 @@ pub(crate) fn measure(workplace: &Workplace, report: &mut Report) -> Outcome<()>
     let ratios = Ratios::of(found.taken, raw);
     let target = Target::AtMost(CHURNED);
     report.add(churned, ratios.all, "times", target, told(&found));
-    let bare = ratios.without_journal;
+    let bare = ratios.bare;
     report.add(churned_bare, bare, "times", Target::None, "");
     let ratios = Ratios::of(peak, raw);
     let note = format!("{peak}; {CHURN} times the data in {churning:.1} s");
     report.add(highest, ratios.all, "times", Target::AtMost(PEAK), note);
-    let bare = ratios.without_journal;
+    let bare = ratios.bare;
     report.add(highest_bare, bare, "times", Target::None, "");
 
     let ever = u32::try_from(SESSIONS + SESSIONS * CHURN / 2)?;
     population.flush(&database)?;
-    let is_enough = |taken: Taken| mebibytes(taken.without_journal()) <= EMPTY;
+    let is_enough = |taken: Taken| mebibytes(taken.bare()) <= EMPTY;
     let found = rest(&database, &place, WITHIN, is_enough)?;
-    let all = mebibytes(found.taken.without_journal());
+    let all = mebibytes(found.taken.bare());
     report.add(empty, all, "MiB", Target::AtMost(EMPTY), told(&found));
-    let journal = mebibytes(found.taken.journal);
-    report.add(empty_journal, journal, "MiB", Target::None, "");
+    let rest = mebibytes(found.taken.preallocated());
+    report.add(preallocated, rest, "MiB", Target::None, "");
     let each = |bytes: u64| mebibytes(bytes) * f64::from(1 << 20) / f64::from(ever);
     let note = format!(
         "{ever} were flushed since the beginning: {:.0} in segments, {:.0} in the index",
         each(found.taken.segments),
         each(found.taken.index),
     );
-    let each = each(found.taken.without_journal());
+    let each = each(found.taken.bare());
     report.add(left, each, "bytes", Target::None, note);
 
     if database.sessions().next().is_some() {
@@ -145,7 +145,7 @@ fn assert_garbage_shows(place: &Path) -> Outcome<()> {
     population.flush(&database)?;
     database.checkpoint()?;
     let taken = Taken::of(place)?;
-    if mebibytes(taken.without_journal()) <= EMPTY {
+    if mebibytes(taken.bare()) <= EMPTY {
         return Err("garbage that is left does not show".into());
     }
     database.close()?;
