@@ -167,7 +167,7 @@ impl Builder {
     /// [`StorageFull`](crate::Error::StorageFull), as on a full disk; what only
     /// removes goes on, and checkpoints do.
     ///
-    /// It is counted what the files take on disk, with the 48 MiB that are kept
+    /// It is counted what the files take on disk, with the 24 MiB that are kept
     /// for a full disk (less on a small one), and what the next checkpoint will
     /// write, which is estimated. The directory is looked at when a megabyte or
     /// less has been let in, so it may become larger by that, and by what the

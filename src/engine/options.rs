@@ -88,9 +88,10 @@ impl Options {
         self.cache_bytes / 2
     }
 
-    /// The share of the caches for the index's own.
+    /// What the index is told of its share of the caches, a quarter: sled takes
+    /// three bytes for each, about.
     pub(crate) fn index_cache_bytes(&self) -> u64 {
-        self.cache_bytes / 4
+        self.cache_bytes / 4 / 3
     }
 
     /// How many unchanged sessions stay in memory.

@@ -123,7 +123,7 @@ impl Engine {
         let failed = |error| Error::io("copy the index to", &path, error);
         drop(index.end_renewal());
         index::set_aside(&path).map_err(failed)?;
-        let cache_bytes = self.options.index_cache_bytes() / 4;
+        let cache_bytes = self.options.index_cache_bytes();
         let successor = index
             .begin_renewal(&path, cache_bytes)
             .map_err(|trouble| failed(trouble.into_io()))?;

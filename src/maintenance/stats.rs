@@ -26,7 +26,8 @@ pub struct Stats {
     pub memtable_bytes: u64,
     /// Pages in memory.
     pub cached_bytes: u64,
-    /// The index's own cache grows to this.
+    /// What sled, the index, is told that its cache may take: it takes three
+    /// bytes for each, about.
     pub index_cache_bytes: u64,
     /// Frames of the journal that an open would replay.
     pub journal_live_bytes: u64,
