@@ -23,8 +23,10 @@ const FORGOTTEN_THROUGH: &[u8] = b"forgotten through";
 const SIZES: &[u8] = b"sizes";
 /// A session's key.
 pub(super) const DIGEST_BYTES: usize = 16;
-/// sled takes and gives back its space by segments, and only those that are
-/// half empty: with large ones the file is twice as large.
+/// sled takes its space by segments, uses again only those that are empty, and
+/// clears those that are half empty: with larger ones the file is twice as
+/// large. It also keeps some in memory that it has written. With smaller ones
+/// nodes of long keys would lie in files of their own, which it never syncs.
 const SEGMENT_BYTES: usize = 512 << 10;
 
 /// What became of a row that was put.
@@ -509,3 +511,6 @@ fn is_lock(trouble: &Trouble) -> bool {
     let text = trouble.to_string();
     text.contains("WouldBlock") || text.contains("could not acquire lock")
 }
+
+#[cfg(test)]
+mod tests;
