@@ -22,8 +22,9 @@ impl Engine {
             return Ok(false);
         }
         let shrunk = self.unless_erasing(|| {
-            let from = self.journal.begin_erasing()?;
-            let left = self.leave_journal(from);
+            let from = self.journal.begin_erasing();
+            let left = from.and_then(|from| self.leave_journal(from));
+            // Whatever came of it.
             self.journal.give_up_erasing();
             left
         });

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::JOURNAL_BYTES;
-use crate::{Crash, Database, IndexFate, SimulatedDisk};
+use crate::{Crash, Database, Fault, FaultEffect, IndexFate, Operation, SimulatedDisk};
 
 fn open(disk: &SimulatedDisk) -> Database {
     let builder = Database::builder().background(false);
@@ -75,4 +75,37 @@ fn where_there_is_no_space_for_a_new_file_the_old_ones_stay_in_use() {
     assert!(db.engine().shrink_journal().unwrap());
     assert!(journal_bytes(&db) <= JOURNAL_BYTES);
     assert_eq!(session.get("after").unwrap(), Some(1));
+}
+
+#[test]
+fn a_file_that_cannot_be_removed_keeps_none_from_being_used_again() {
+    let disk = SimulatedDisk::new(4).unwrap();
+    let db = open(&disk);
+    let session = db.create_session();
+    let files = || {
+        let files = disk.files().into_iter();
+        files.filter(|path| path.starts_with("journal/")).count()
+    };
+    // Until there is a file that waits.
+    for _ in 0..8 {
+        write(&session, 12);
+        db.checkpoint().unwrap();
+    }
+    let before = files();
+    disk.inject(Fault {
+        operation: Operation::Remove,
+        path_contains: "journal".into(),
+        after: 0,
+        times: 1,
+        kind: std::io::ErrorKind::PermissionDenied,
+        effect: FaultEffect::Refuse,
+    });
+    assert!(db.engine().shrink_journal().is_err());
+    for _ in 0..8 {
+        write(&session, 12);
+        db.checkpoint().unwrap();
+    }
+    assert_eq!(files(), before);
+    assert!(db.engine().shrink_journal().unwrap());
+    assert!(journal_bytes(&db) <= JOURNAL_BYTES);
 }
