@@ -81,7 +81,7 @@ impl Chores {
             return Ok(Some(Duration::ZERO));
         }
         let start = Instant::now();
-        if engine.wants_erasure() && engine.erase_step()? {
+        if engine.wants_erasure() && Self::erase(engine)? {
             return Ok(Some(self.pause(upkeep, position, start)));
         }
         let worth = if quiet >= REST {
@@ -124,7 +124,7 @@ impl Chores {
         }
         for _ in 0..STEPS_TO_KEEP_UP {
             let has_room = engine.ballast.has_room();
-            if !has_room || !engine.wants_erasure() || !engine.erase_step()? {
+            if !has_room || !engine.wants_erasure() || !Self::erase(engine)? {
                 break;
             }
         }
@@ -147,6 +147,14 @@ impl Chores {
             }
         }
         Ok(())
+    }
+
+    /// Where the disk is full it waits, and compaction may make room for it.
+    fn erase(engine: &Engine) -> Result<bool> {
+        match engine.erase_step() {
+            Err(Error::StorageFull { .. }) => Ok(false),
+            erased => erased,
+        }
     }
 
     /// Where the disk is full it waits.

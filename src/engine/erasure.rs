@@ -307,6 +307,11 @@ impl Engine {
     }
 
     fn advance_round(&self, round: &mut Round) -> Result<()> {
+        // What is committed and not published has other places than the rows
+        // say, and nobody else may be there to finish it.
+        if self.checkpointer.lock().has_plan() {
+            self.checkpoint()?;
+        }
         let next = match &mut round.stage {
             Stage::Begin => {
                 self.checkpoint()?;
@@ -454,10 +459,14 @@ impl Engine {
 
     /// Copies the index where it has to; whether that is over.
     fn erase_index(&self, copied: &mut Option<u64>) -> Result<bool> {
+        let mut checkpointer = self.checkpointer.lock();
+        if checkpointer.has_plan() {
+            return Err(no_room());
+        }
+        let index = self.index.get()?;
+        // Under the lock: else it may be another one's.
         let generation = self.index.generation();
         if *copied != Some(generation) {
-            let index = self.index.get()?;
-            let mut checkpointer = self.checkpointer.lock();
             if copied.is_some() || !index.holds_removed() {
                 return self.remove_old_indexes(&checkpointer).map(|()| true);
             }
@@ -465,6 +474,7 @@ impl Engine {
             self.abandon_renewal(&mut checkpointer, &index);
             *copied = Some(generation);
         }
+        drop(checkpointer);
         if !self.renew_step()? && self.index.generation() == generation {
             *copied = None;
             let given_up = std::io::Error::other("it was given up");

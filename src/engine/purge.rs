@@ -21,6 +21,7 @@ use super::admission::SMALL_FRAME;
 use super::cell::{Cell, Life};
 use super::expiry::hint_time;
 use super::lookup::Setback;
+use super::publish::no_room;
 use super::registry::Resident;
 use crate::error::Result;
 use crate::format::identity::Timestamp;
@@ -146,7 +147,11 @@ impl Engine {
         let index = self.index.get()?;
         // What is committed and not published has the hints that it found.
         if checkpointer.has_plan() {
-            return Ok(false);
+            // Who wants all of it must not believe that it is done.
+            return match cursor.is_early {
+                true => Err(no_room().into()),
+                false => Ok(false),
+            };
         }
         self.check_room()?;
         if self.set_hints(&index, cursor)? {

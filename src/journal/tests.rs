@@ -15,6 +15,7 @@ use crate::format::identity::{Batch, DatabaseId, Generation, JournalNumber, Sequ
 use crate::format::journal_frame::{self, Place, frame_bytes};
 use crate::session_id::SessionDigest;
 
+mod erasing;
 mod gates;
 mod reserve;
 

@@ -2,7 +2,7 @@
 
 use std::ops::ControlFlow;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use sessiondb::{Database, Error, Fault, FaultEffect, Operation, Phase, SimulatedDisk};
 
@@ -261,8 +261,8 @@ fn written(disk: &SimulatedDisk, fault: Option<Operation>) -> Database {
     session.set("kept-key", "kept-value").unwrap();
     let value = format!("marked-value-{}", "p".repeat(1000));
     for number in 0..300 {
-        if number == 150 {
-            fault.into_iter().for_each(|fault| refuse_once(disk, fault));
+        if let Some(fault) = fault.filter(|_| number == 150) {
+            refuse_once(disk, fault);
         }
         while let Err(error) = session.set("marked-key", &value) {
             assert!(matches!(error, Error::StorageFull { .. }), "{error}");

@@ -15,7 +15,6 @@ const MINUTE: Duration = Duration::from_secs(60);
 
 /// Sessions of all sizes that live, each with something that was removed.
 struct Scene {
-    clock: Arc<ManualClock>,
     ids: Vec<SessionId>,
 }
 
@@ -47,10 +46,7 @@ fn prepare(db: &Database, clock: &Arc<ManualClock>) -> Scene {
         session.delete("key02-marked-key").unwrap();
         session.set_owner(Some("staying-owner")).unwrap();
     }
-    Scene {
-        clock: Arc::clone(clock),
-        ids,
-    }
+    Scene { ids }
 }
 
 impl Scene {
@@ -66,12 +62,6 @@ impl Scene {
             .unwrap_or_else(|error| panic!("{what}: {error}"));
     }
 
-    /// What was removed when the clock was at its beginning is not younger.
-    fn check_age(&self, db: &Database, least: Duration, what: &str) {
-        let age = db.stats().erasure_age;
-        assert!(age >= Some(least), "{what}: {age:?}");
-    }
-
     fn assert_erases(&self, directory: &Path, db: &Database, what: &str) {
         self.check(db, what);
         db.erase().unwrap();
@@ -81,6 +71,12 @@ impl Scene {
         }
         self.check(db, what);
     }
+}
+
+/// What was removed that long ago is not younger.
+fn check_age(db: &Database, least: Duration, what: &str) {
+    let age = db.stats().erasure_age;
+    assert!(age >= Some(least), "{what}: {age:?}");
 }
 
 /// A round, and what a kill leaves before each of its steps.
@@ -113,7 +109,7 @@ fn after_a_kill_before_any_step_of_a_round_all_lives_and_what_was_removed_goes()
         let what = format!("before step {step}");
         let db = by_hand(&clock).open(image.path()).unwrap();
         if !traces(image.path(), "marked").is_empty() {
-            scene.check_age(&db, WITHIN + MINUTE, &what);
+            check_age(&db, WITHIN + MINUTE, &what);
         }
         scene.assert_erases(image.path(), &db, &what);
     }
@@ -134,7 +130,7 @@ fn after_a_second_kill_in_the_round_that_follows_it_is_the_same() {
             let what = format!("before steps {step} and {second}");
             let db = by_hand(&clock).open(image.path()).unwrap();
             if !traces(image.path(), "marked").is_empty() {
-                scene.check_age(&db, MINUTE, &what);
+                check_age(&db, MINUTE, &what);
             }
             scene.assert_erases(image.path(), &db, &what);
         }
@@ -157,8 +153,7 @@ fn what_was_removed_before_the_first_checkpoint_of_all_has_its_age_after_a_kill(
     for kills in 1..4 {
         clock.advance(MINUTE);
         let db = by_hand(&clock).open(image.path()).unwrap();
-        let age = db.stats().erasure_age;
-        assert!(age >= Some(kills * MINUTE), "{age:?} after {kills} kills");
+        check_age(&db, kills * MINUTE, &format!("{kills} kills"));
         // The checkpoint knows it, too.
         if kills == 2 {
             db.checkpoint().unwrap();

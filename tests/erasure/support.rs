@@ -109,12 +109,12 @@ pub(crate) fn assert_erased(directory: &Path, text: &str, what: &str) {
 /// So many steps of a round; whether it has come to its end.
 pub(crate) fn erase_some(db: &Database, steps: usize) -> bool {
     let mut left = steps;
-    let is_erased = db.erase_with(|_, _, _| match left {
-        0 => ControlFlow::Break(()),
-        _ => {
-            left -= 1;
-            ControlFlow::Continue(())
+    let is_erased = db.erase_with(|_, _, _| {
+        if left == 0 {
+            return ControlFlow::Break(());
         }
+        left -= 1;
+        ControlFlow::Continue(())
     });
     is_erased.unwrap()
 }
@@ -127,10 +127,8 @@ pub(crate) fn copy(from: &Path, to: &Path) {
         let target = to.join(entry.file_name());
         if entry.file_type().unwrap().is_dir() {
             copy(&entry.path(), &target);
-        } else {
-            if entry.file_name() != BALLAST {
-                fs::copy(entry.path(), target).unwrap();
-            }
+        } else if entry.file_name() != BALLAST {
+            fs::copy(entry.path(), target).unwrap();
         }
     }
 }

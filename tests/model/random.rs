@@ -68,6 +68,7 @@ fn random_operations_and_crashes_leave_what_the_model_holds() {
         total.files_emptied > 10,
         "too little was compacted: {total:?}"
     );
+    assert!(total.erasures > 20, "too little was erased: {total:?}");
     assert!(total.renewals > 10, "too few renewals: {total:?}");
     assert!(
         total.crashes_that_took > 3,

@@ -220,3 +220,33 @@ fn the_journal_is_small_when_nobody_has_written_for_a_while() {
     assert!(journal() <= 4 << 20, "{}", journal());
     assert_eq!(session.len().unwrap(), 8000);
 }
+
+#[test]
+fn an_erasure_that_finds_no_space_keeps_nothing_else_waiting() {
+    let clock = Arc::new(ManualClock::default());
+    let disk = SimulatedDisk::new(7).unwrap();
+    let builder = builder(&clock).segment_bytes(256 << 10);
+    let builder = builder.erase_within(Some(2 * HOUR));
+    let db = builder.open_on(Arc::new(disk.clone())).unwrap();
+    let session = add(&db, &clock, 200);
+    db.checkpoint().unwrap();
+    session.remove_prefix("1").unwrap();
+    db.checkpoint().unwrap();
+    clock.advance(HOUR);
+    assert!(db.engine().wants_erasure());
+    let before = db.stats().segment_bytes;
+    disk.inject(crate::Fault {
+        operation: crate::Operation::Create,
+        path_contains: "journal".into(),
+        after: 0,
+        times: u64::MAX,
+        kind: std::io::ErrorKind::StorageFull,
+        effect: crate::FaultEffect::Refuse,
+    });
+    work(&db, Duration::ZERO);
+    assert!(db.stats().segment_bytes < before * 3 / 4);
+    assert!(db.stats().erasure_age >= Some(HOUR));
+    disk.clear_faults();
+    work(&db, Duration::ZERO);
+    assert_eq!(db.stats().erasure_age, None);
+}

@@ -27,7 +27,8 @@ impl Operation {
                     slot: source.one_in(2).then_some(slot),
                 }
             }
-            265..=272 => Self::Checkpoint,
+            265..=270 => Self::Checkpoint,
+            271..=272 => Self::Erase,
             273..=276 => Self::Compact,
             277..=278 => Self::Verify,
             279..=284 => Self::Reopen {

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use sessiondb::Database;
+
 use super::operation::{Edge, Turn};
 use super::run::Run;
 use super::time::Time;
@@ -53,11 +55,28 @@ impl Run {
     /// Removes what is over; how many that are is known, but for those of
     /// which nobody can tell whether they are still there.
     pub(crate) fn purge(&mut self) {
+        self.remove_over(|db| db.purge_expired().map(Some));
+    }
+
+    /// The same, and nobody says how many that were.
+    pub(crate) fn erase(&mut self) {
+        self.remove_over(|db| db.erase().map(|()| None));
+        if self.place.is_off() {
+            return;
+        }
+        self.tally.erasures += 1;
+        let age = self.database().stats().erasure_age;
+        if !self.config.background {
+            assert_eq!(age, None, "{}: erased, and it has an age", self.label);
+        }
+    }
+
+    fn remove_over(&mut self, remove: impl FnOnce(&Database) -> sessiondb::Result<Option<u64>>) {
         let moment = self.moment();
         if self.config.background {
             self.history.doubt_all_over(&moment);
         }
-        let outcome = self.database().purge_expired();
+        let outcome = remove(&self.database());
         let over: Vec<_> = {
             let over = self.history.now().all_over(&moment);
             over.map(|(name, _)| name).collect()
@@ -68,12 +87,14 @@ impl Run {
             Ok(purged) => {
                 let least = over.len() as u64;
                 let most = least + self.history.doubtful.len() as u64;
-                assert!(
-                    (least..=most).contains(&purged),
-                    "{}: {purged} were purged, not {least} to {most}",
-                    self.label
-                );
-                self.tally.life.purged += purged;
+                if let Some(purged) = purged {
+                    assert!(
+                        (least..=most).contains(&purged),
+                        "{}: {purged} were purged, not {least} to {most}",
+                        self.label
+                    );
+                    self.tally.life.purged += purged;
+                }
                 // Also what nobody knew of.
                 for name in std::mem::take(&mut self.history.doubtful).into_keys() {
                     state.may_end(name, &moment);

@@ -103,6 +103,7 @@ pub(crate) enum Operation {
     },
     Checkpoint,
     Compact,
+    Erase,
     Verify,
     /// Closes, or just drops every handle, and opens again, perhaps under
     /// other terms.

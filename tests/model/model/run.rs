@@ -188,6 +188,7 @@ impl Run {
             Operation::Commit { slot } => self.commit(*slot),
             Operation::Checkpoint => self.checkpoint(),
             Operation::Compact => self.compact(),
+            Operation::Erase => self.erase(),
             Operation::Verify => self.verify(),
             Operation::Reopen { cleanly, terms } => self.reopen(*cleanly, *terms),
             Operation::Crash(accident) if self.place.disk().is_some() => self.fall(accident),

@@ -11,6 +11,8 @@ pub(crate) struct Tally {
     pub(crate) compactions: u64,
     /// Compactions that removed a file.
     pub(crate) files_emptied: u64,
+    /// Erasures that came to their end.
+    pub(crate) erasures: u64,
     /// Copies of the index that took its place.
     pub(crate) renewals: u64,
     pub(crate) reopens: u64,
@@ -75,6 +77,7 @@ impl AddAssign for Tally {
         self.checkpoints += other.checkpoints;
         self.compactions += other.compactions;
         self.files_emptied += other.files_emptied;
+        self.erasures += other.erasures;
         self.renewals += other.renewals;
         self.reopens += other.reopens;
         self.crashes += other.crashes;
