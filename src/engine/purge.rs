@@ -148,9 +148,10 @@ impl Engine {
         // What is committed and not published has the hints that it found.
         if checkpointer.has_plan() {
             // Who wants all of it must not believe that it is done.
-            return match cursor.is_early {
-                true => Err(no_room().into()),
-                false => Ok(false),
+            return if cursor.is_early {
+                Err(no_room().into())
+            } else {
+                Ok(false)
             };
         }
         self.check_room()?;

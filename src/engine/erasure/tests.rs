@@ -4,6 +4,7 @@ use std::ops::ControlFlow;
 use std::sync::Arc;
 use std::time::{Duration, UNIX_EPOCH};
 
+use super::super::ballast::INDEX_ROOM;
 use super::super::testing::rebuild;
 use super::*;
 use crate::index::Trouble;
@@ -107,7 +108,7 @@ fn a_round_begins_when_half_of_the_time_has_passed() {
     clock.advance(2 * MINUTE);
     assert!(!db.engine().wants_erasure(), "nothing was removed");
     session.delete("marked-07").unwrap();
-    clock.advance(MINUTE - SECOND);
+    clock.advance(59 * SECOND);
     assert!(!db.engine().wants_erasure());
     clock.advance(SECOND);
     assert!(db.engine().wants_erasure());
@@ -125,7 +126,7 @@ fn less_than_a_minute_counts_as_one() {
         let disk = SimulatedDisk::new(2).unwrap();
         let db = open(builder(&clock).erase_within(Some(within)), &disk);
         large_session(&db).delete("marked-07").unwrap();
-        clock.advance(MINUTE / 2 - SECOND);
+        clock.advance(29 * SECOND);
         assert!(!db.engine().wants_erasure());
         clock.advance(SECOND);
         assert!(db.engine().wants_erasure());
@@ -308,7 +309,7 @@ fn a_round_does_not_pass_by_a_batch_that_is_not_published() {
     let used: u64 = files
         .map(|file| disk.read_file(&file).unwrap().len() as u64)
         .sum();
-    disk.set_capacity(Some(used + (16 << 20) + (32 << 10)));
+    disk.set_capacity(Some(used + INDEX_ROOM + (32 << 10)));
     let outcome = db.checkpoint();
     assert!(
         matches!(outcome, Err(Error::StorageFull { .. })),
