@@ -6,11 +6,12 @@
 //! covers.
 
 use std::collections::BTreeMap;
-use std::collections::btree_map::Range;
-use std::ops::Bound;
 
+use self::entries::Entries;
 use super::stored::{Held, Stored};
 use crate::format::effect::Change;
+
+mod entries;
 
 /// Memory of an entry besides its key and value: tree node, buffer heads.
 const ENTRY_BYTES: usize = 112;
@@ -37,7 +38,7 @@ struct Slot {
 /// Changes of keys, newest wins.
 #[derive(Debug, Default)]
 pub(crate) struct Delta {
-    entries: BTreeMap<Box<str>, Slot>,
+    entries: Entries<Slot>,
     /// Removed prefixes and when.
     prefixes: BTreeMap<Box<str>, u64>,
     stamp: u64,
@@ -79,8 +80,7 @@ impl Delta {
 
     /// Bytes of a key and its value here; 0 for a key that is not here.
     pub(crate) fn size_of(&self, key: &str) -> usize {
-        let slot = self.entries.get_key_value(key);
-        slot.map_or(0, |(key, slot)| {
+        self.entries.get(key).map_or(0, |slot| {
             let value = slot.held.as_ref().map_or(0, |held| held.value.len());
             key.len().saturating_add(value)
         })
@@ -169,9 +169,8 @@ impl Delta {
     }
 
     /// Keys that have an entry of their own, at or after `from`.
-    fn range(&self, from: &str) -> Range<'_, Box<str>, Slot> {
-        self.entries
-            .range::<str, _>((Bound::Included(from), Bound::Unbounded))
+    fn range(&self, from: &str) -> impl Iterator<Item = (&Box<str>, &Slot)> {
+        self.entries.range(from)
     }
 
     /// What the delta says about its own keys from `from` on, in order.
@@ -200,7 +199,7 @@ impl Delta {
 
     /// Whether any key was put.
     pub(crate) fn has_puts(&self) -> bool {
-        self.entries.values().any(|slot| slot.held.is_some())
+        self.entries.iter().any(|(_, slot)| slot.held.is_some())
     }
 
     /// The first key with an entry of its own at or after `from`.

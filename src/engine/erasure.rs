@@ -338,8 +338,11 @@ impl Engine {
                 self.checkpoint_anyway()?;
                 let found = self.erasure.obstacle.lock().take();
                 round.obstacle = round.obstacle.take().or(found);
-                let has_left = self.journal.end_erasing(*fresh);
-                has_left.then(|| Stage::Sweep(self.next_unused_generation()))
+                Some(if self.journal.end_erasing(*fresh) {
+                    Stage::Sweep(self.next_unused_generation())
+                } else {
+                    Stage::Spares
+                })
             }
             Stage::Sweep(before) => {
                 let is_over = self.sweep_before(*before)?;

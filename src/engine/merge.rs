@@ -552,6 +552,8 @@ impl<'m> Merge<'m> {
         let image = Step::Image(Box::new(row), Box::new(base.clone()));
         self.steps.push(image);
         self.steps.append(&mut self.late);
+        // Many sessions wait to be published, most with this step alone.
+        self.steps.shrink_to_fit();
         Ok((self.steps, base))
     }
 }

@@ -75,7 +75,7 @@ pub(crate) struct Options {
 }
 
 /// Memory of a session that is resident and unchanged.
-pub(super) const RESIDENT_BYTES: u64 = 512;
+pub(super) const RESIDENT_BYTES: u64 = 800;
 
 impl Options {
     /// How long a dead ID is remembered.

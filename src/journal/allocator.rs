@@ -258,7 +258,7 @@ fn begin_next(shared: &Shared) -> Result<Slot> {
 /// Keeps some of the unnecessary files and removes the others.
 pub(super) fn recycle(shared: &Shared, unnecessary: &[JournalNumber]) -> Result<()> {
     let mut removed = false;
-    for number in unnecessary.iter().copied() {
+    for (place, number) in unnecessary.iter().copied().enumerate() {
         let full = {
             let mut tail = shared.tail.lock();
             let full = tail.erasing != Erasing::No || tail.spares.len() >= SPARES;
@@ -268,7 +268,12 @@ pub(super) fn recycle(shared: &Shared, unnecessary: &[JournalNumber]) -> Result<
             full
         };
         if full {
-            shared.options.remove(number)?;
+            if let Err(error) = shared.options.remove(number) {
+                // They are still there, and must not be forgotten.
+                let left = unnecessary.get(place..).unwrap_or_default();
+                shared.tail.lock().spares.extend(left);
+                return Err(error);
+            }
             removed = true;
         }
     }

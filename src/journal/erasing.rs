@@ -89,7 +89,9 @@ impl Journal {
     /// so they are gone, and files are kept again.
     pub(crate) fn end_erasing(&self, fresh: JournalNumber) -> bool {
         let mut tail = self.shared.tail.lock();
-        let has_old = tail.full.iter().any(|(number, _)| *number < fresh);
+        let is_old = |number: &JournalNumber| *number < fresh;
+        let has_old =
+            tail.full.iter().any(|(number, _)| is_old(number)) || tail.spares.iter().any(is_old);
         if !has_old {
             tail.erasing = Erasing::No;
         }

@@ -6,11 +6,12 @@
 //! never interleave (11); a batch's frames are on disk before its footer is.
 //! Refuses: to guess. A damaged frame is an error that names file and place.
 
+mod contents;
 mod files;
 mod reader;
 mod scan;
 mod writer;
 
+pub(crate) use contents::Contents;
 pub(crate) use files::{SegmentOptions, Segments};
-pub(crate) use scan::Contents;
 pub(crate) use writer::{BatchWriter, Standing};

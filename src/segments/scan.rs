@@ -6,9 +6,7 @@ use crate::error::{Error, Result};
 use crate::format::codec::ALIGNMENT;
 use crate::format::header::SEGMENT_HEADER_BYTES;
 use crate::format::identity::{Location, SegmentNumber};
-use crate::format::segment_frame::{
-    self, Footer, FooterEntry, Kind, Place, Retirement, SegmentFrame, frame_bytes,
-};
+use crate::format::segment_frame::{self, Footer, Kind, Place, SegmentFrame, frame_bytes};
 
 /// Finds the last footer of a file that ends a batch.
 pub(super) fn last_footer(
@@ -31,15 +29,6 @@ pub(super) fn last_footer(
         }
     }
     Ok(last)
-}
-
-/// What the footers of a file name.
-#[derive(Debug, Default)]
-pub(crate) struct Contents {
-    /// Frames.
-    pub(crate) entries: Vec<FooterEntry>,
-    /// IDs that died.
-    pub(crate) retirements: Vec<Retirement>,
 }
 
 /// A step of a walk: a whole frame, or bytes that are none.
@@ -136,9 +125,8 @@ impl<'b> Walk<'b> {
 }
 
 impl Segments {
-    /// What the footers of a file name, in order. What a damaged footer named
-    /// is not known, so that one is an error here.
-    pub(crate) fn contents(&self, number: SegmentNumber) -> Result<Contents> {
+    /// The footers of a file, in order, by a look at all of it.
+    pub(super) fn footers_by_all(&self, number: SegmentNumber) -> Result<Vec<(Location, Footer)>> {
         let bytes = self.read_committed(number)?;
         let mut walk = Walk::new(self, number, &bytes, true);
         let mut footers = Vec::new();
@@ -156,12 +144,7 @@ impl Segments {
             }
         }
         self.attribute(&footers, &holes)?;
-        let mut contents = Contents::default();
-        for (_, footer) in footers {
-            contents.entries.extend(footer.entries);
-            contents.retirements.extend(footer.retirements);
-        }
-        Ok(contents)
+        Ok(footers)
     }
 
     /// All committed footers, oldest first, by reading every file.

@@ -1,6 +1,7 @@
 //! The background erases in time, by the database's clock: when nobody writes,
 //! and under load.
 
+use std::collections::VecDeque;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
@@ -111,8 +112,10 @@ impl Drop for EndsWriting<'_> {
     }
 }
 
-/// Writes as fast as it can: small sessions, a large one, ends.
+/// Writes as fast as it can: small sessions, a large one, ends. It holds so
+/// much and no more, however long it takes.
 fn write_until(db: &Database, is_over: &AtomicBool, writer: usize) {
+    let mut held = VecDeque::new();
     let db = db.with_durability(AT_LEISURE);
     let large = db.create_session();
     let mut number = 0;
@@ -126,8 +129,15 @@ fn write_until(db: &Database, is_over: &AtomicBool, writer: usize) {
         large.set_bytes(&key, &vec![7; 1000]).unwrap();
         if number % 3 != 0 {
             small.flush().unwrap();
-        } else if number % 30 == 0 {
+            continue;
+        }
+        held.push_back(small);
+        if number % 30 == 0 {
             db.revoke_owner(&owner).unwrap();
+        }
+        let surplus = held.len().saturating_sub(200);
+        for mut old in held.drain(..surplus) {
+            old.flush().unwrap();
         }
     }
 }

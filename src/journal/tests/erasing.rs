@@ -230,3 +230,28 @@ fn after_a_close_there_is_none_to_leave() {
     assert!(matches!(outcome, Err(Error::Closed)), "{outcome:?}");
     assert!(disk.list(std::path::Path::new("journal")).unwrap().len() <= 2);
 }
+
+#[test]
+fn a_file_that_cannot_be_removed_when_it_has_become_unnecessary_goes_with_the_next() {
+    let disk = empty_disk();
+    let journal = worn(&disk);
+    let (_, fresh) = leave(&journal);
+    disk.inject(crate::Fault {
+        operation: crate::Operation::Remove,
+        path_contains: "journal".into(),
+        after: 0,
+        times: 1,
+        kind: std::io::ErrorKind::PermissionDenied,
+        effect: crate::FaultEffect::Refuse,
+    });
+    let position = journal.position();
+    journal.wait(position.sequence).unwrap();
+    assert!(journal.declare(Batch(8), position).is_err());
+    assert!(!journal.end_erasing(fresh), "it is still there");
+    assert!(holds(&disk, b'v'));
+    let (_, fresh) = leave(&journal);
+    checkpoint(&journal, 9);
+    assert!(journal.end_erasing(fresh));
+    assert!(numbers(&disk).iter().all(|number| *number >= fresh));
+    assert!(!holds(&disk, b'v'));
+}
