@@ -26,6 +26,16 @@ fn damage(directory: &Path, text: &str) -> PathBuf {
     path
 }
 
+/// All that is left of a text is in the file that is damaged.
+fn assert_only_in(file: &Path, directory: &Path, text: &str) {
+    let left = traces(directory, text);
+    assert!(!left.is_empty());
+    let name = file.display().to_string();
+    for place in &left {
+        assert!(place.starts_with(&name), "{place} is not in {name}");
+    }
+}
+
 fn assert_names(outcome: sessiondb::Result<()>, file: &Path) {
     match outcome {
         Err(Error::Corrupted { path, .. }) => assert_eq!(path, file),
@@ -72,12 +82,7 @@ fn a_damaged_file_is_named_and_all_else_is_erased() {
     clock.advance(SECOND);
     assert_names(db.erase(), &file);
     assert!(db.stats().erasure_age >= Some(SECOND));
-    let left = traces(directory.path(), "marked-");
-    assert!(!left.is_empty());
-    let name = file.display().to_string();
-    for place in &left {
-        assert!(place.starts_with(&name), "{place} is not in {name}");
-    }
+    assert_only_in(&file, directory.path(), "marked-");
     for (number, session) in sessions.iter().enumerate() {
         if number != 20 {
             assert_eq!(session.get::<usize>("kept-key").unwrap(), Some(number));
@@ -131,4 +136,42 @@ fn keys_that_are_over_behind_a_damaged_page_are_erased_and_it_is_told() {
     db.erase().unwrap();
     assert_eq!(db.stats().erasure_age, None);
     assert_erased(directory.path(), "value-5-", "");
+}
+
+/// Neither is the session given up for it, though nothing of it can be read.
+#[test]
+fn a_key_that_is_over_in_a_damaged_image_is_told_of_and_the_others_are_erased() {
+    let directory = tempfile::tempdir().unwrap();
+    let clock = clock();
+    let builder = by_hand(&clock).segment_bytes(8 << 10).cache_bytes(1 << 20);
+    let db = builder.clone().open(directory.path()).unwrap();
+    let made = (0..20).map(|number| {
+        let session = db.create_session();
+        let value = format!("marked-value-{number:02}-{}", "p".repeat(1000));
+        session.set_with_ttl("over", &value, SECOND).unwrap();
+        session.set("kept-key", &number).unwrap();
+        session.id()
+    });
+    let ids: Vec<_> = made.collect();
+    db.close().unwrap();
+    let file = damage(directory.path(), "marked-value-10-");
+    let db = builder.open(directory.path()).unwrap();
+    clock.advance(2 * SECOND);
+    assert_names(db.erase(), &file);
+    assert!(db.stats().erasure_age >= Some(SECOND));
+    assert_only_in(&file, directory.path(), "marked-");
+    let open = |number: usize| db.open_session(&ids[number]).unwrap().unwrap();
+    for number in (0..20).filter(|number| *number != 10) {
+        let kept: Option<usize> = open(number).get("kept-key").unwrap();
+        assert_eq!(kept, Some(number));
+    }
+    let outcome = open(10).get::<usize>("kept-key");
+    assert!(
+        matches!(outcome, Err(Error::Corrupted { .. })),
+        "{outcome:?}"
+    );
+    open(10).flush().unwrap();
+    db.erase().unwrap();
+    assert_eq!(db.stats().erasure_age, None);
+    assert_erased(directory.path(), "marked-", "");
 }
