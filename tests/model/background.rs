@@ -6,7 +6,7 @@ use crate::model::{Config, Durabilities, Operation, Place, Run, Tally};
 use crate::random::{number, rounds};
 
 const OPERATIONS: usize = 150;
-const ROUNDS: u64 = 3;
+const ROUNDS: u64 = 6;
 
 #[test]
 fn random_operations_agree_while_the_background_works() {
