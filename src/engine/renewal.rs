@@ -23,6 +23,11 @@ const SLICE: usize = 1024;
 /// Rows between two flushes of the copy: some ten megabytes.
 const FLUSH_EVERY: usize = 32 * SLICE;
 
+/// A copy of an index of this size takes tens of megabytes of memory, and sled
+/// by itself levels off at about twice what is needed: it is copied when it has
+/// three times that.
+const LARGE_BYTES: u64 = 64 << 20;
+
 /// A copy under way.
 #[derive(Debug)]
 pub(super) struct Renewal {
@@ -51,15 +56,17 @@ enum Next {
 }
 
 impl Engine {
-    /// Whether the index is twice as large as a new one would be.
+    /// Whether the index is twice as large as a new one would be, or three times
+    /// where it is large.
     pub(super) fn wants_renewal(&self) -> bool {
         let Ok(index) = self.index.get() else {
             return false;
         };
         let least = self.options.index_renewal_bytes;
         let bytes = index.disk_bytes();
-        let is_twice = |fresh: Option<u64>| fresh.is_some_and(|fresh| bytes / 2 > fresh);
-        least == 0 || bytes >= least && index.fresh_bytes().is_ok_and(is_twice)
+        let times = if bytes < LARGE_BYTES { 2 } else { 3 };
+        let has_grown = |fresh: Option<u64>| fresh.is_some_and(|fresh| bytes / times > fresh);
+        least == 0 || bytes >= least && index.fresh_bytes().is_ok_and(has_grown)
     }
 
     /// Whether a copy is under way.

@@ -82,8 +82,8 @@ impl Upkeep {
         self
     }
 
-    /// Whether an index that has twice the size that a new one would have is
-    /// copied into a fresh directory.
+    /// Whether an index that has twice the size that a new one would have, or
+    /// three times where that is above 64 MiB, is copied into a fresh directory.
     ///
     /// ```
     /// # use sessiondb::Upkeep;
