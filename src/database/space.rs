@@ -86,7 +86,8 @@ impl Database {
     ///
     /// `StorageFull`; `Corrupted` when something has to stay because its file
     /// is damaged, all else is erased then; the others of
-    /// [`checkpoint`](Self::checkpoint). What was not erased will be, by itself.
+    /// [`checkpoint`](Self::checkpoint). What was not
+    /// erased will be within [`erase_within`](crate::Builder::erase_within).
     pub fn erase(&self) -> Result<()> {
         self.erase_with(|_, _, _| ControlFlow::Continue(()))
             .map(drop)

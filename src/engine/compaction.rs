@@ -445,9 +445,7 @@ impl Engine {
 /// dead go with the sweep, which goes on meanwhile.
 fn check_count(index: &Index, task: &Task, needed: &[FooterEntry]) -> Result<(), Trouble> {
     let needed = needed.iter().filter(|entry| entry.kind.has_row()).count() as u64;
-    let live = index.live_frames();
-    let live = live.get(&task.number).map_or(0, |living| living.frames);
-    if live > needed.saturating_add(task.buried) {
+    if index.frames_in(task.number) > needed.saturating_add(task.buried) {
         return Err(Trouble::new("rows that lead to a file are missing"));
     }
     Ok(())

@@ -21,6 +21,7 @@
 //! is what Sarkar et al., "Lethe", SIGMOD 2020, give LSM trees.)
 
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
 
 use parking_lot::Mutex;
 
@@ -210,7 +211,7 @@ impl Engine {
     }
 
     /// How long ago that was.
-    pub(crate) fn erasure_age(&self) -> Option<std::time::Duration> {
+    pub(crate) fn erasure_age(&self) -> Option<Duration> {
         let now = self.now();
         self.oldest_removed().map(|since| now.since(since))
     }
@@ -268,6 +269,7 @@ impl Engine {
                 slot.get_or_insert_with(|| self.begin_round()).progress()
             };
             if !goes_on(progress) {
+                self.stop_erasing();
                 return Ok(false);
             }
             let mut slot = self.erasure.round.lock();
@@ -275,9 +277,20 @@ impl Engine {
             if let Err(error) = self.erase_some(&mut slot) {
                 // What kept that one from its end keeps this one, too.
                 if slot.is_some() || !is_before {
+                    drop(slot);
+                    self.stop_erasing();
                     return Err(error);
                 }
             }
+        }
+    }
+
+    /// Where nothing is erased by itself, nobody would go on with the round, and
+    /// the journal would keep no file for as long as it is not over.
+    fn stop_erasing(&self) {
+        let mut round = self.erasure.round.lock();
+        if self.options.erase_within.is_none() && round.take().is_some() {
+            self.journal.give_up_leaving();
         }
     }
 
@@ -331,14 +344,14 @@ impl Engine {
             Stage::Spares => {
                 // What the purge has removed was over before it.
                 self.erasure.take_in();
-                Some(Stage::Leave(self.journal.begin_erasing()?))
+                Some(Stage::Leave(self.journal.begin_leaving()?))
             }
             Stage::Leave(from) => self.journal.leave(*from)?.map(Stage::Checkpoint),
             Stage::Checkpoint(fresh) => {
                 self.checkpoint_anyway()?;
                 let found = self.erasure.obstacle.lock().take();
                 round.obstacle = round.obstacle.take().or(found);
-                Some(if self.journal.end_erasing(*fresh) {
+                Some(if self.journal.end_leaving(*fresh) {
                     Stage::Sweep(self.next_unused_generation())
                 } else {
                     Stage::Spares

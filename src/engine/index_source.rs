@@ -79,9 +79,7 @@ impl IndexSource<'_> {
         // What was removed since the last round is not known after a crash.
         let mut removed_since = footer.map(|footer| footer.erased_through);
         if is_clean {
-            if let Some(note) = index.take_sizes_note()? {
-                removed_since = note.removed_since;
-            }
+            removed_since = index.take_sizes_note(removed_since)?;
         } else {
             self.catch_up(&index, footer)?;
         }

@@ -56,17 +56,15 @@ enum Next {
 }
 
 impl Engine {
-    /// Whether the index is twice as large as a new one would be, or three times
-    /// where it is large.
+    /// Whether the index has grown out of proportion.
     pub(super) fn wants_renewal(&self) -> bool {
         let Ok(index) = self.index.get() else {
             return false;
         };
         let least = self.options.index_renewal_bytes;
         let bytes = index.disk_bytes();
-        let times = if bytes < LARGE_BYTES { 2 } else { 3 };
-        let has_grown = |fresh: Option<u64>| fresh.is_some_and(|fresh| bytes / times > fresh);
-        least == 0 || bytes >= least && index.fresh_bytes().is_ok_and(has_grown)
+        let fresh = || index.fresh_bytes().ok().flatten();
+        least == 0 || bytes >= least && fresh().is_some_and(|fresh| is_overgrown(bytes, fresh))
     }
 
     /// Whether a copy is under way.
@@ -186,6 +184,13 @@ impl Engine {
         tracing::debug!("the index is in a fresh directory");
         Ok(Next::Nothing)
     }
+}
+
+/// Whether an index is twice as large as a new one would be, or three times
+/// where it is large.
+fn is_overgrown(bytes: u64, fresh: u64) -> bool {
+    let times = if bytes < LARGE_BYTES { 2 } else { 3 };
+    bytes / times > fresh
 }
 
 impl Checkpointer {

@@ -22,10 +22,10 @@ impl Engine {
             return Ok(false);
         }
         let shrunk = self.unless_erasing(|| {
-            let from = self.journal.begin_erasing();
+            let from = self.journal.begin_leaving();
             let left = from.and_then(|from| self.leave_journal(from));
             // Whatever came of it.
-            self.journal.give_up_erasing();
+            self.journal.give_up_leaving();
             left
         });
         match shrunk.unwrap_or(Ok(false)) {

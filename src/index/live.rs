@@ -41,13 +41,6 @@ pub(crate) type LiveFrames = BTreeMap<SegmentNumber, Living>;
 #[derive(Debug, Default)]
 pub(super) struct Live(Mutex<LiveFrames>);
 
-/// What of it is not the index's own.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct SizesNote {
-    /// Since when something that was removed lies in files.
-    pub(crate) removed_since: Option<Timestamp>,
-}
-
 /// Bytes of a footer's entry besides what the row has as its key, about.
 const ENTRY_BYTES: u64 = 24;
 
@@ -94,6 +87,12 @@ impl Index {
         self.live.0.lock().clone()
     }
 
+    /// How many of a file's frames rows lead to.
+    pub(crate) fn frames_in(&self, number: SegmentNumber) -> u64 {
+        let live = self.live.0.lock();
+        live.get(&number).map_or(0, |living| living.frames)
+    }
+
     /// Notes them, how many rows there are, and since when something that was
     /// removed lies in files, for an open that does not look at all rows.
     pub(crate) fn note_sizes(&self, removed_since: Option<Timestamp>) -> Outcome<()> {
@@ -108,17 +107,16 @@ impl Index {
     }
 
     /// Believes what was noted; returns since when something that was removed
-    /// lies in files.
-    pub(crate) fn take_sizes_note(&self) -> Outcome<Option<SizesNote>> {
+    /// lies in files, and `unknown` where there is no note.
+    pub(crate) fn take_sizes_note(&self, unknown: Option<Timestamp>) -> Outcome<Option<Timestamp>> {
         let Some(note) = self.sizes_note()? else {
-            return Ok(None);
+            return Ok(unknown);
         };
         let note: Note = codec::decode(&note, "a note of the index").map_err(Trouble::new)?;
         self.live.set(note.live.into_iter().collect());
         note.rows.into_iter().for_each(|rows| self.count.set(rows));
         self.stains.set(note.holds_removed, note.first_deadline);
-        let removed_since = note.removed_since;
-        Ok(Some(SizesNote { removed_since }))
+        Ok(note.removed_since)
     }
 }
 

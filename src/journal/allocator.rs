@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use parking_lot::{Mutex, MutexGuard};
 
 use super::reserve::{self, Reserve};
-use super::tail::{Erasing, Slot, Tail};
+use super::tail::{Leaving, Slot, Tail};
 use super::writer::Shared;
 use crate::disk::DiskFile;
 use crate::error::{Error, Result};
@@ -51,7 +51,7 @@ pub(super) fn first_step(segment_bytes: u64) -> u64 {
 
 /// Whether the current file is to be left.
 fn leaves(tail: &Tail) -> bool {
-    tail.erasing == Erasing::Leaves
+    tail.leaving == Leaving::Leaves
 }
 
 /// Free space behind the last frame, in both files; in the next one where the
@@ -261,7 +261,7 @@ pub(super) fn recycle(shared: &Shared, unnecessary: &[JournalNumber]) -> Result<
     for (place, number) in unnecessary.iter().copied().enumerate() {
         let full = {
             let mut tail = shared.tail.lock();
-            let full = tail.erasing != Erasing::No || tail.spares.len() >= SPARES;
+            let full = tail.leaving != Leaving::No || tail.spares.len() >= SPARES;
             if !full {
                 tail.spares.push(number);
             }

@@ -10,8 +10,8 @@
 
 mod allocator;
 mod commit;
-mod erasing;
 mod files;
+mod leaving;
 mod poison;
 mod reader;
 mod reservation;

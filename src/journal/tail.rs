@@ -64,7 +64,7 @@ pub(crate) struct Position {
 
 /// Whether files are left for what they held before.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub(super) enum Erasing {
+pub(super) enum Leaving {
     /// They are kept to be used again.
     #[default]
     No,
@@ -103,7 +103,7 @@ pub(super) struct Tail {
     pub(super) full: VecDeque<(JournalNumber, Sequence)>,
     /// Files to use again.
     pub(super) spares: Vec<JournalNumber>,
-    pub(super) erasing: Erasing,
+    pub(super) leaving: Leaving,
     pub(super) highest: JournalNumber,
     pub(super) stopped: bool,
 }

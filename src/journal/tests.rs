@@ -15,8 +15,8 @@ use crate::format::identity::{Batch, DatabaseId, Generation, JournalNumber, Sequ
 use crate::format::journal_frame::{self, Place, frame_bytes};
 use crate::session_id::SessionDigest;
 
-mod erasing;
 mod gates;
+mod leaving;
 mod reserve;
 
 const SEGMENT: u64 = 64 << 10;

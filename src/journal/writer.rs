@@ -14,7 +14,7 @@ use super::reader::Recovered;
 use super::reservation::{Reservation, only_removals};
 use super::reserve::{Purpose, Reserve};
 use super::start::{self, encode_header};
-use super::tail::{Chunk, Erasing, Position, Slot, Tail};
+use super::tail::{Chunk, Leaving, Position, Slot, Tail};
 use super::{allocator, commit};
 use crate::error::{Error, Result};
 use crate::format::effect::Payload;
@@ -131,7 +131,7 @@ impl Journal {
                 pending_frames: 0,
                 full: recovered.files.into(),
                 spares: Vec::new(),
-                erasing: Erasing::No,
+                leaving: Leaving::No,
                 highest,
                 stopped: false,
             }),

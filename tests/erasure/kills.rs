@@ -62,6 +62,14 @@ impl Scene {
             .unwrap_or_else(|error| panic!("{what}: {error}"));
     }
 
+    /// After a kill, with whatever is still there at least so old.
+    fn assert_goes_on(&self, directory: &Path, db: &Database, least: Duration, what: &str) {
+        if !traces(directory, "marked").is_empty() {
+            check_age(db, least, what);
+        }
+        self.assert_erases(directory, db, what);
+    }
+
     fn assert_erases(&self, directory: &Path, db: &Database, what: &str) {
         self.check(db, what);
         db.erase().unwrap();
@@ -108,10 +116,7 @@ fn after_a_kill_before_any_step_of_a_round_all_lives_and_what_was_removed_goes()
     for (step, image) in images.iter().enumerate() {
         let what = format!("before step {step}");
         let db = by_hand(&clock).open(image.path()).unwrap();
-        if !traces(image.path(), "marked").is_empty() {
-            check_age(&db, WITHIN + MINUTE, &what);
-        }
-        scene.assert_erases(image.path(), &db, &what);
+        scene.assert_goes_on(image.path(), &db, WITHIN + MINUTE, &what);
     }
 }
 
@@ -129,10 +134,7 @@ fn after_a_second_kill_in_the_round_that_follows_it_is_the_same() {
         for (second, image) in again.iter().enumerate().skip(1).step_by(5) {
             let what = format!("before steps {step} and {second}");
             let db = by_hand(&clock).open(image.path()).unwrap();
-            if !traces(image.path(), "marked").is_empty() {
-                check_age(&db, MINUTE, &what);
-            }
-            scene.assert_erases(image.path(), &db, &what);
+            scene.assert_goes_on(image.path(), &db, MINUTE, &what);
         }
     }
 }

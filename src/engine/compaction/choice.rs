@@ -254,10 +254,8 @@ impl Engine {
                 self.look(known, file)?
             };
             let task = looked.ok_or_else(|| self.unreadable(number))?;
-            let live = index.live_frames();
-            let live = live.get(&number).map_or(0, |living| living.frames);
             let frames = task.left.iter().filter(|entry| entry.kind.has_row());
-            if frames.count() as u64 != live {
+            if frames.count() as u64 != index.frames_in(number) {
                 return Ok(if number == self.segments.tail().number {
                     Choice::Tail(task)
                 } else {

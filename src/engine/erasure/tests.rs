@@ -494,3 +494,26 @@ fn a_fresh_index_holds_nothing_removed_until_a_name_is_taken_out_of_it() {
     db.engine().mend_index(generation, &trouble).unwrap();
     assert!(!db.engine().index.get().unwrap().holds_removed());
 }
+
+/// Nobody would end it.
+#[test]
+fn a_round_that_is_stopped_is_given_up_where_nothing_is_erased_by_itself() {
+    for steps in 0..12 {
+        let disk = SimulatedDisk::new(40).unwrap();
+        let db = open(builder(&clock()).erase_within(None), &disk);
+        large_session(&db).delete("marked-07").unwrap();
+        let mut left = steps;
+        let is_over = db.erase_with(|_, _, _| {
+            if left == 0 {
+                return ControlFlow::Break(());
+            }
+            left -= 1;
+            ControlFlow::Continue(())
+        });
+        assert!(!is_over.unwrap());
+        assert!(!db.engine().is_erasing(), "{steps} steps");
+        assert!(db.stats().erasure_age.is_some());
+        db.erase().unwrap();
+        assert!(!holds(&disk, "marked-07"));
+    }
+}

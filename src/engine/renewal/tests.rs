@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use super::super::testing::{check_hash, open, rebuild};
+use super::is_overgrown;
 use crate::index::Index;
 use crate::{
     Crash, Database, Error, Fault, FaultEffect, IndexFate, Operation, Phase, Session,
@@ -339,4 +340,15 @@ fn a_copy_that_does_not_help_is_not_made_again() {
     let index = db.engine().index.get().unwrap();
     let taken = index.disk_bytes();
     assert!(taken > 1 << 20, "{taken}");
+}
+
+#[test]
+fn a_large_index_may_grow_further_than_a_small_one() {
+    let mib = |mebibytes: u64| mebibytes << 20;
+    assert!(!is_overgrown(mib(10), mib(5)));
+    assert!(is_overgrown(mib(10) + 2, mib(5)));
+    assert!(!is_overgrown(mib(600), mib(200)));
+    assert!(is_overgrown(mib(600) + 3, mib(200)));
+    assert!(is_overgrown(mib(64) - 1, mib(31)));
+    assert!(!is_overgrown(mib(64), mib(31)));
 }

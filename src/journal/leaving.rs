@@ -5,13 +5,13 @@
 //! before, and what the next checkpoint makes unnecessary is removed instead
 //! of being kept.
 //!
-//! INVARIANT: between `begin_erasing` and `end_erasing` no file is kept for
+//! INVARIANT: between `begin_leaving` and `end_leaving` no file is kept for
 //! another use, and none begins that was used before, but for one that the
 //! allocator had in hand, which is left at once.
 
 use std::time::Duration;
 
-use super::tail::Erasing;
+use super::tail::Leaving;
 use super::writer::Journal;
 use crate::error::{Error, Result};
 use crate::format::identity::JournalNumber;
@@ -22,11 +22,11 @@ const PATIENCE: Duration = Duration::from_millis(20);
 impl Journal {
     /// Removes the files that wait to be used again, and keeps none from now
     /// on. Returns the file that has to be left.
-    pub(crate) fn begin_erasing(&self) -> Result<JournalNumber> {
+    pub(crate) fn begin_leaving(&self) -> Result<JournalNumber> {
         let shared = &self.shared;
         let from = {
             let mut tail = shared.tail.lock();
-            tail.erasing = Erasing::Begun;
+            tail.leaving = Leaving::Begun;
             tail.current.number
         };
         let mut has_removed = false;
@@ -58,7 +58,7 @@ impl Journal {
             }
             shared.poison.check()?;
             if tail.current.number > from && !tail.current.is_used {
-                tail.erasing = Erasing::Begun;
+                tail.leaving = Leaving::Begun;
                 return Ok(Some(tail.current.number));
             }
             // Whoever has space reserved has it in the next file, too.
@@ -68,32 +68,32 @@ impl Journal {
             }
             shared.rotate(&mut tail)?;
         }
-        tail.erasing = Erasing::Leaves;
+        tail.leaving = Leaving::Leaves;
         tail.wanted = tail.wanted.max(1);
         tail.failure = None;
         shared.allocate.notify_one();
         shared.allocated.wait_for(&mut tail, PATIENCE);
         if let Some(error) = tail.failure.take() {
-            tail.erasing = Erasing::Begun;
+            tail.leaving = Leaving::Begun;
             return Err(error);
         }
         Ok(None)
     }
 
     /// Files are kept again, whatever is in them.
-    pub(crate) fn give_up_erasing(&self) {
-        self.shared.tail.lock().erasing = Erasing::No;
+    pub(crate) fn give_up_leaving(&self) {
+        self.shared.tail.lock().leaving = Leaving::No;
     }
 
     /// Whether a checkpoint has made all files before `fresh` unnecessary. If
     /// so they are gone, and files are kept again.
-    pub(crate) fn end_erasing(&self, fresh: JournalNumber) -> bool {
+    pub(crate) fn end_leaving(&self, fresh: JournalNumber) -> bool {
         let mut tail = self.shared.tail.lock();
         let is_old = |number: &JournalNumber| *number < fresh;
         let has_old =
             tail.full.iter().any(|(number, _)| is_old(number)) || tail.spares.iter().any(is_old);
         if !has_old {
-            tail.erasing = Erasing::No;
+            tail.leaving = Leaving::No;
         }
         !has_old
     }

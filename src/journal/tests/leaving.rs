@@ -9,12 +9,12 @@ use crate::disk::{Disk as _, SimulatedDisk};
 use crate::error::Error;
 use crate::format::identity::{Batch, JournalNumber, Sequence};
 use crate::format::journal_frame::frame_bytes;
-use crate::journal::tail::Erasing;
+use crate::journal::tail::Leaving;
 use crate::journal::{Journal, Purpose};
 
 /// What the engine does: one file behind the old ones, and a checkpoint.
 fn leave(journal: &Journal) -> (JournalNumber, JournalNumber) {
-    let from = journal.begin_erasing().unwrap();
+    let from = journal.begin_leaving().unwrap();
     loop {
         if let Some(fresh) = journal.leave(from).unwrap() {
             return (from, fresh);
@@ -68,9 +68,9 @@ fn no_file_with_an_old_frame_is_left_after_it() {
     assert!(holds(&disk, b'v'));
     let (from, fresh) = leave(&journal);
     assert!(fresh > from && fresh.0 <= from.0 + 2, "{from:?}, {fresh:?}");
-    assert!(!journal.end_erasing(fresh), "no checkpoint has come yet");
+    assert!(!journal.end_leaving(fresh), "no checkpoint has come yet");
     checkpoint(&journal, 8);
-    assert!(journal.end_erasing(fresh));
+    assert!(journal.end_leaving(fresh));
     assert!(numbers(&disk).iter().all(|number| *number >= fresh));
     assert!(!holds(&disk, b'v'));
     // And from then on files are used again.
@@ -92,7 +92,7 @@ fn a_journal_that_was_never_written_to_leaves_its_file_too() {
     for batch in 1..4 {
         let (_, fresh) = leave(&journal);
         through = checkpoint(&journal, batch);
-        assert!(journal.end_erasing(fresh));
+        assert!(journal.end_leaving(fresh));
         assert!(numbers(&disk).iter().all(|number| *number >= fresh));
     }
     let last = append(&journal, 20);
@@ -141,7 +141,7 @@ fn it_goes_on_behind_whoever_has_set_aside_a_whole_file() {
     }
     drop(reservations);
     checkpoint(&journal, 1);
-    assert!(journal.end_erasing(fresh));
+    assert!(journal.end_leaving(fresh));
     journal.close().unwrap();
 }
 
@@ -181,7 +181,7 @@ fn writers_beside_it_lose_nothing() {
         for batch in 1..=20 {
             let (from, fresh) = leave(&journal);
             through = checkpoint(&journal, batch);
-            assert!(journal.end_erasing(fresh));
+            assert!(journal.end_leaving(fresh));
             let numbers = numbers(&disk);
             assert!(numbers.iter().all(|number| *number > from), "{numbers:?}");
         }
@@ -203,7 +203,7 @@ fn on_a_full_disk_it_says_so_and_what_there_is_can_be_written_to() {
     let disk = empty_disk();
     let journal = worn(&disk);
     append(&journal, 20);
-    let from = journal.begin_erasing().unwrap();
+    let from = journal.begin_leaving().unwrap();
     disk.set_capacity(Some(1));
     // One may have been made before; the one behind it cannot be.
     let outcome = loop {
@@ -214,7 +214,7 @@ fn on_a_full_disk_it_says_so_and_what_there_is_can_be_written_to() {
     };
     match outcome {
         Err(Error::StorageFull { .. }) => {
-            assert_eq!(journal.shared.tail.lock().erasing, Erasing::Begun);
+            assert_eq!(journal.shared.tail.lock().leaving, Leaving::Begun);
         }
         Ok(Some(fresh)) => assert!(fresh > from),
         outcome => panic!("{outcome:?}"),
@@ -224,7 +224,7 @@ fn on_a_full_disk_it_says_so_and_what_there_is_can_be_written_to() {
     disk.set_capacity(None);
     let (_, fresh) = leave(&journal);
     checkpoint(&journal, 8);
-    assert!(journal.end_erasing(fresh));
+    assert!(journal.end_leaving(fresh));
     assert!(!holds(&disk, b'v'));
     journal.close().unwrap();
 }
@@ -233,7 +233,7 @@ fn on_a_full_disk_it_says_so_and_what_there_is_can_be_written_to() {
 fn after_a_close_there_is_none_to_leave() {
     let disk = empty_disk();
     let journal = start(&options(Arc::new(disk.clone()), SEGMENT));
-    let from = journal.begin_erasing().unwrap();
+    let from = journal.begin_leaving().unwrap();
     journal.close().unwrap();
     let outcome = journal.leave(from);
     assert!(matches!(outcome, Err(Error::Closed)), "{outcome:?}");
@@ -256,11 +256,11 @@ fn a_file_that_cannot_be_removed_when_it_has_become_unnecessary_goes_with_the_ne
     let position = journal.position();
     journal.wait(position.sequence).unwrap();
     assert!(journal.declare(Batch(8), position).is_err());
-    assert!(!journal.end_erasing(fresh), "it is still there");
+    assert!(!journal.end_leaving(fresh), "it is still there");
     assert!(holds(&disk, b'v'));
     let (_, fresh) = leave(&journal);
     checkpoint(&journal, 9);
-    assert!(journal.end_erasing(fresh));
+    assert!(journal.end_leaving(fresh));
     assert!(numbers(&disk).iter().all(|number| *number >= fresh));
     assert!(!holds(&disk, b'v'));
 }
