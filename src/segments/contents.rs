@@ -143,3 +143,97 @@ impl Segments {
         end == Some(bytes.saturating_add(SEGMENT_HEADER_BYTES as u64))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use super::super::{SegmentOptions, Standing};
+    use super::*;
+    use crate::SimulatedDisk;
+    use crate::disk::Disk as _;
+    use crate::format::identity::{Batch, DatabaseId, Generation, Sequence, Timestamp};
+    use crate::session_id::SessionDigest;
+
+    const BATCHES: u64 = 12;
+
+    fn standing() -> Standing {
+        Standing {
+            journal_through: Sequence(0),
+            next_generation: Generation(1),
+            erased_through: Timestamp(0),
+            index_hash: 0,
+            retired: Vec::new(),
+        }
+    }
+
+    /// Some files of some batches each, which go on from one into the next.
+    fn segments(disk: &SimulatedDisk) -> Arc<Segments> {
+        disk.create_directory(Path::new("segments")).unwrap();
+        let options = SegmentOptions {
+            disk: Arc::new(disk.clone()),
+            database: DatabaseId([7; 16]),
+            segment_bytes: 4 << 10,
+        };
+        let segments = Arc::new(Segments::open(options).unwrap().0);
+        for batch in 1..=BATCHES {
+            let mut writer = segments.begin(Batch(batch)).unwrap();
+            for number in 0..batch * 3 {
+                let digest = SessionDigest::from_bytes(u128::from(number).to_be_bytes());
+                writer.session_tombstone(digest, Generation(1)).unwrap();
+                if number % 5 == 0 {
+                    writer.retire(digest, Timestamp(batch));
+                }
+            }
+            writer.commit(standing(), &[]).unwrap();
+        }
+        segments
+    }
+
+    fn entries(footers: &[(Location, Footer)]) -> Vec<FooterEntry> {
+        let entries = footers.iter().flat_map(|(_, footer)| &footer.entries);
+        entries.cloned().collect()
+    }
+
+    #[test]
+    fn stepping_over_frames_finds_what_a_look_at_all_of_them_finds() {
+        let disk = SimulatedDisk::new(1).unwrap();
+        let segments = segments(&disk);
+        let numbers = segments.committed_numbers();
+        assert!(numbers.len() > 3, "{numbers:?}");
+        let mut count = 0;
+        for number in numbers {
+            let found = segments.step_over(number).unwrap().unwrap();
+            assert!(segments.are_all(number, &found));
+            assert_eq!(found, segments.footers_by_all(number).unwrap());
+            count += entries(&found).len() as u64;
+        }
+        assert_eq!(count, (1..=BATCHES).map(|batch| batch * 3).sum::<u64>());
+    }
+
+    /// Each byte of a file in turn.
+    #[test]
+    fn damage_hides_nothing_that_a_look_at_all_finds() {
+        let disk = SimulatedDisk::new(2).unwrap();
+        let segments = segments(&disk);
+        let number = segments.committed_numbers()[0];
+        let whole = entries(&segments.footers_by_all(number).unwrap());
+        let path = "segments/000001.seg";
+        let bytes = disk.read_file(path).unwrap();
+        let mut refused = 0;
+        for place in SEGMENT_HEADER_BYTES..bytes.len() {
+            let mut damaged = bytes.clone();
+            damaged[place] ^= 0x10;
+            disk.write_file(path, &damaged).unwrap();
+            match segments.contents(number) {
+                Ok(contents) => assert_eq!(contents.entries, whole, "byte {place}"),
+                Err(Error::Corrupted { .. }) => {
+                    assert!(segments.footers_by_all(number).is_err(), "byte {place}");
+                    refused += 1;
+                }
+                Err(error) => panic!("byte {place}: {error}"),
+            }
+        }
+        assert!(refused > 0 && refused < bytes.len(), "{refused}");
+    }
+}

@@ -8,7 +8,8 @@ use std::time::Duration;
 
 use sessiondb::{Builder, Crash, Database, IndexFate, ManualClock, SessionId, SimulatedDisk};
 
-use crate::support::{WITHIN, assert_erased, assert_there, by_hand, clock, copy, places, traces};
+use crate::directory::copy;
+use crate::support::{WITHIN, assert_erased, assert_there, by_hand, clock, places, traces};
 
 const MARKED: [&str; 3] = ["marked-key", "marked-value", "marked-owner"];
 const MINUTE: Duration = Duration::from_secs(60);

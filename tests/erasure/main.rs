@@ -11,6 +11,8 @@
 
 mod asked_for;
 mod damage;
+#[path = "../shared/directory.rs"]
+mod directory;
 mod kills;
 mod places;
 mod support;

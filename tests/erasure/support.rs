@@ -118,17 +118,3 @@ pub(crate) fn erase_some(db: &Database, steps: usize) -> bool {
     });
     is_erased.unwrap()
 }
-
-/// What a kill would leave at this moment.
-pub(crate) fn copy(from: &Path, to: &Path) {
-    fs::create_dir_all(to).unwrap();
-    for entry in fs::read_dir(from).unwrap() {
-        let entry = entry.unwrap();
-        let target = to.join(entry.file_name());
-        if entry.file_type().unwrap().is_dir() {
-            copy(&entry.path(), &target);
-        } else if entry.file_name() != BALLAST {
-            fs::copy(entry.path(), target).unwrap();
-        }
-    }
-}

@@ -2,10 +2,9 @@
 
 use std::time::Duration;
 
+use crate::directory::copy;
 use crate::places::{ALL, Place, SOME, Scene};
-use crate::support::{
-    AT_LEISURE, WITHIN, assert_erased, assert_there, by_hand, clock, copy, erase_some,
-};
+use crate::support::{AT_LEISURE, WITHIN, assert_erased, assert_there, by_hand, clock, erase_some};
 
 const KEY: [&str; 2] = ["marked-key", "marked-value"];
 const TTL: Duration = Duration::from_secs(5);

@@ -11,6 +11,8 @@
 
 mod damaged_at_rest;
 mod damaged_in_use;
+#[path = "../shared/directory.rs"]
+mod directory;
 mod marks;
 mod missing;
 mod of_another_time;

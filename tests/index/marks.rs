@@ -4,7 +4,8 @@
 
 use std::fs;
 
-use crate::support::{check_directory, closed, copy, fill, index_of, open};
+use crate::directory::copy;
+use crate::support::{check_directory, closed, fill, index_of, open};
 
 #[test]
 fn a_clean_stop_leaves_a_mark_that_open_removes() {

@@ -4,8 +4,9 @@ use std::fs;
 use std::path::Path;
 use std::sync::Arc;
 
+use crate::directory::copy;
 use crate::support::{
-    builder, check, check_directory, closed, copy, files, index_of, killed, simulated_without_index,
+    builder, check, check_directory, closed, files, index_of, killed, simulated_without_index,
 };
 
 /// Spoils copies of a database that was closed, and of one that was killed.

@@ -3,9 +3,8 @@
 use std::fs;
 use std::path::Path;
 
-use crate::support::{
-    Kept, builder, check, check_directory, closed, copy, fill, index_of, killed, open,
-};
+use crate::directory::copy;
+use crate::support::{Kept, builder, check, check_directory, closed, fill, index_of, killed, open};
 
 fn replace_index(directory: &Path, from: &Path) {
     let target = index_of(directory);

@@ -7,6 +7,8 @@ use std::path::{Path, PathBuf};
 use sessiondb::{Builder, Crash, Database, IndexFate, SessionId, SimulatedDisk};
 use tempfile::TempDir;
 
+use crate::directory::copy;
+
 /// What sessions hold; `None` for those that are gone.
 pub(crate) type Model = Vec<(SessionId, Option<BTreeMap<String, String>>)>;
 
@@ -79,19 +81,6 @@ pub(crate) fn killed() -> Kept {
     let kept = closed();
     fs::remove_file(kept.directory.path().join("CLEAN")).unwrap();
     kept
-}
-
-pub(crate) fn copy(from: &Path, to: &Path) {
-    fs::create_dir_all(to).unwrap();
-    for entry in fs::read_dir(from).unwrap() {
-        let entry = entry.unwrap();
-        let target = to.join(entry.file_name());
-        if entry.file_type().unwrap().is_dir() {
-            copy(&entry.path(), &target);
-        } else {
-            fs::copy(entry.path(), &target).unwrap();
-        }
-    }
 }
 
 impl Kept {

@@ -16,6 +16,8 @@ mod cycle_moves_the_lock;
 mod damaged_frames;
 mod damaged_session;
 mod dead_at_the_freeze;
+#[path = "../shared/directory.rs"]
+mod directory;
 mod missing_base;
 mod nothing_waits_under_a_lock;
 mod observed_is_on_disk;

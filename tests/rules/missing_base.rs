@@ -8,20 +8,8 @@ use std::path::{Path, PathBuf};
 
 use sessiondb::{Crash, IndexFate, SessionId, SimulatedDisk};
 
+use crate::directory::copy;
 use crate::support::{cut, index_names, open, session, simulated};
-
-fn copy(from: &Path, to: &Path) {
-    fs::create_dir_all(to).unwrap();
-    for entry in fs::read_dir(from).unwrap() {
-        let entry = entry.unwrap();
-        let target = to.join(entry.file_name());
-        if entry.file_type().unwrap().is_dir() {
-            copy(&entry.path(), &target);
-        } else {
-            fs::copy(entry.path(), &target).unwrap();
-        }
-    }
-}
 
 fn index_of(disk: &SimulatedDisk) -> PathBuf {
     let names = index_names(disk);
