@@ -341,7 +341,7 @@ impl Engine {
         self.commit_copies(checkpointer, batch, writer, None)
     }
 
-    /// Nothing that a footer says has changed but the places.
+    /// Nothing that a footer says has changed but the places, and what has passed.
     fn commit_copies(
         &self,
         checkpointer: &mut Checkpointer,
@@ -352,7 +352,12 @@ impl Engine {
         let Some((_, footer)) = &checkpointer.footer else {
             return Ok(());
         };
-        let standing = Standing::of(footer);
+        // IDs whose time has passed were not copied, and a clock may go back.
+        checkpointer.retired.forget_passed(self.now());
+        let standing = Standing {
+            retired: checkpointer.retired.list(),
+            ..Standing::of(footer)
+        };
         let committed = self.poisoning(writer.commit(standing, dropped.as_slice()))?;
         checkpointer.batch = batch;
         checkpointer.footer = Some(committed);

@@ -183,6 +183,9 @@ impl IndexSource<'_> {
         if filled.damaged.is_empty() && filled.hash != promised {
             tracing::error!("the sessions in the segments are not those that the last batch had");
         }
+        // What had passed is left out, and a clock may go back.
+        let now = circumstances.now;
+        index.set_forgotten_through(now).map_err(failed)?;
         index.set_watermark(batch).map_err(failed)?;
         let timeouts = circumstances.timeouts.encode();
         index.note_hints(timeouts).map_err(failed)?;

@@ -430,7 +430,7 @@ impl Index {
     }
 
     /// Says that retired IDs up to a time may be forgotten from now on.
-    pub(super) fn set_forgotten_through(&self, time: Timestamp) -> Outcome<()> {
+    pub(crate) fn set_forgotten_through(&self, time: Timestamp) -> Outcome<()> {
         let row = time.0.to_le_bytes().to_vec();
         self.insert(&self.meta, FORGOTTEN_THROUGH, row)
     }

@@ -204,3 +204,49 @@ fn an_id_that_is_forgotten_may_live_and_die_again() {
         db.verify().unwrap();
     }
 }
+
+/// It leaves out what has passed, which the last footer still counts.
+#[test]
+fn a_clock_that_goes_back_after_a_rebuild_is_no_damage() {
+    for clean in [false, true] {
+        let (clock, disk, db) = scene();
+        flushed(&db);
+        db.checkpoint().unwrap();
+        let start = clock.now();
+        clock.advance(DAY * 2);
+        rebuild(db.engine());
+        if clean {
+            db.close().unwrap();
+        }
+        clock.set(start);
+        let disk = disk
+            .crash(crate::Crash::KeepAll, crate::IndexFate::Kept)
+            .unwrap();
+        let db = open(&clock, &disk);
+        assert_eq!(db.engine().index.name(), "index-0002", "once is enough");
+        db.verify().unwrap();
+    }
+}
+
+/// It does not copy what has passed, and the index is lost with its rows.
+#[test]
+fn a_clock_that_goes_back_after_a_compaction_is_no_damage() {
+    let (clock, disk, db) = scene();
+    let mut session = db.create_session();
+    session.set_bytes("a", &vec![7; 200_000]).unwrap();
+    db.checkpoint().unwrap();
+    session.flush().unwrap();
+    db.checkpoint().unwrap();
+    let start = clock.now();
+    clock.advance(DAY * 2);
+    assert!(db.compact().unwrap().freed_bytes > 200_000);
+    clock.set(start);
+    let disk = disk
+        .crash(crate::Crash::KeepAll, crate::IndexFate::Lost)
+        .unwrap();
+    let db = open(&clock, &disk);
+    db.verify().unwrap();
+    db.close().unwrap();
+    let db = open(&clock, &disk);
+    db.verify().unwrap();
+}
