@@ -42,7 +42,8 @@ impl Builder {
             options: Options {
                 cache_bytes: 64 << 20,
                 memtable_bytes: 32 << 20,
-                journal_segment_bytes: 32 << 20,
+                journal_segment_bytes: 4 << 20,
+                longest_journal_segment_bytes: 32 << 20,
                 segment_bytes: 16 << 20,
                 index_renewal_bytes: 1 << 20,
                 timeouts: Timeouts {
@@ -392,6 +393,29 @@ impl Builder {
     #[cfg(feature = "simulation")]
     pub fn journal_segment_bytes(mut self, bytes: u64) -> Self {
         self.options.journal_segment_bytes = bytes;
+        self.options.longest_journal_segment_bytes = bytes;
+        self
+    }
+
+    /// Bytes of the longest journal file, which bounds a transaction then: the
+    /// usual ones are as long as
+    /// [`journal_segment_bytes`](Self::journal_segment_bytes) said before.
+    ///
+    /// ```
+    /// # use std::sync::Arc;
+    /// # use std::time::Duration;
+    /// # use sessiondb::{Database, SimulatedDisk};
+    /// let disk = SimulatedDisk::new(1)?;
+    /// let db = Database::builder()
+    ///     .journal_segment_bytes(16 << 10)
+    ///     .longest_journal_segment_bytes(64 << 10)
+    ///     .open_on(Arc::new(disk.clone()))?;
+    /// # db.close()?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    #[cfg(feature = "simulation")]
+    pub fn longest_journal_segment_bytes(mut self, bytes: u64) -> Self {
+        self.options.longest_journal_segment_bytes = bytes;
         self
     }
 

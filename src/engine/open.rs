@@ -127,6 +127,7 @@ impl Opening {
             disk: Arc::clone(&self.disk),
             database: self.database,
             segment_bytes: self.options.journal_segment_bytes,
+            longest_segment_bytes: self.options.longest_journal_segment_bytes,
         }
     }
 

@@ -45,8 +45,10 @@ pub(crate) struct Options {
     pub(crate) cache_bytes: u64,
     /// Both memtables.
     pub(crate) memtable_bytes: usize,
-    /// Bytes of a journal file.
+    /// Bytes of a usual journal file.
     pub(crate) journal_segment_bytes: u64,
+    /// Bytes of the longest one.
+    pub(crate) longest_journal_segment_bytes: u64,
     /// Bytes of a segment file, about.
     pub(crate) segment_bytes: u32,
     /// An index that is smaller is never out of proportion; 0: it always is.

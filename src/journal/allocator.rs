@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use parking_lot::{Mutex, MutexGuard};
 
+use super::files::JournalOptions;
 use super::reserve::{self, Reserve};
 use super::tail::{Leaving, Slot, Tail};
 use super::writer::Shared;
@@ -15,8 +16,9 @@ use crate::format::identity::JournalNumber;
 
 /// How much is filled at a time.
 const STEP: u64 = 1 << 20;
-/// Files kept for another use.
-const SPARES: usize = 2;
+/// Files kept for another use: a checkpoint makes several unnecessary at once,
+/// and by the next one as many are full again.
+const SPARES: usize = 4;
 
 /// Which file the allocator is syncing. A sync that fails may take the failure
 /// of a frame's write upon itself, and let the frame's own sync succeed.
@@ -64,15 +66,22 @@ fn ahead(tail: &Tail) -> u64 {
 
 /// Whether the allocator should work, though nobody waits yet. When both
 /// files are filled it cannot: there is no third one.
-fn is_short(tail: &Tail, segment_bytes: u64) -> bool {
-    let is_filled = |slot: &Slot| slot.allocated >= segment_bytes;
-    let is_full = is_filled(&tail.current) && tail.next.as_ref().is_some_and(is_filled);
-    !is_full && ahead(tail) < tail.reserved.saturating_add(STEP / 2)
+fn is_short(tail: &Tail, options: &JournalOptions) -> bool {
+    let least = tail.reserved.saturating_add(STEP / 2);
+    let is_full = tail.current.allocated >= options.segment_bytes
+        && (tail.next.as_ref())
+            .is_some_and(|next| next.allocated >= options.size_for(tail.reserved));
+    !is_full && ahead(tail) < least
 }
 
-/// The same where the last attempt did not find the disk full.
-pub(super) fn wants_work(tail: &Tail, segment_bytes: u64) -> bool {
-    !tail.is_full && is_short(tail, segment_bytes)
+/// The same where the last attempt did not find the disk full. A file that is
+/// there already is put behind the current one as soon as that is filled:
+/// nobody has to wait for it then.
+pub(super) fn wants_work(tail: &Tail, options: &JournalOptions) -> bool {
+    let has_spare = tail.next.is_none()
+        && !tail.spares.is_empty()
+        && tail.current.allocated >= options.segment_bytes;
+    !tail.is_full && (has_spare || is_short(tail, options))
 }
 
 /// The allocator's thread.
@@ -80,8 +89,8 @@ pub(super) fn run(shared: &Shared) {
     let mut tail = shared.tail.lock();
     while !tail.stopped {
         let wanted = tail.wanted;
-        let size = shared.options.segment_bytes;
-        let idle = wanted == 0 && !wants_work(&tail, size);
+        let options = &shared.options;
+        let idle = wanted == 0 && !wants_work(&tail, options);
         if tail.reserve == Reserve::Wanted {
             let restored = MutexGuard::unlocked(&mut tail, || reserve::restore(shared));
             if restored.is_err() {
@@ -94,14 +103,13 @@ pub(super) fn run(shared: &Shared) {
             shared.allocated.notify_all();
             continue;
         }
-        if idle || !can_extend(&tail, wanted, size) {
+        if idle || !can_extend(&tail, wanted, options) {
             shared.allocate.wait(&mut tail);
             continue;
         }
-        let target = wanted.max(tail.reserved.saturating_add(STEP));
-        let worked = MutexGuard::unlocked(&mut tail, || extend(shared, target));
+        let worked = MutexGuard::unlocked(&mut tail, || extend(shared, wanted));
         let worked = match worked {
-            Err(Error::StorageFull { .. }) if reserve::is_wanted(&tail, &shared.options) => {
+            Err(Error::StorageFull { .. }) if reserve::is_wanted(&tail, options) => {
                 MutexGuard::unlocked(&mut tail, || reserve::put_on(shared))
             }
             worked => worked,
@@ -122,7 +130,7 @@ pub(super) fn run(shared: &Shared) {
         }
         tail.is_full = false;
         // Who still finds too little says so again.
-        if fits(&tail, wanted) || !can_extend(&tail, wanted, shared.options.segment_bytes) {
+        if fits(&tail, wanted) || !can_extend(&tail, wanted, options) {
             tail.wanted = 0;
             tail.wanted_by_removals = 0;
         }
@@ -142,31 +150,40 @@ fn stop_unless_full(shared: &Shared, error: &Error, was_full: bool) {
     }
 }
 
-/// Whether there is anything to fill. When both files are full of zeros and
-/// still too small for all that is reserved, space comes only from writers
-/// that give theirs back.
-fn can_extend(tail: &Tail, wanted: u64, size: u64) -> bool {
-    let target = wanted.max(tail.reserved.saturating_add(STEP));
+/// Whether there is anything to fill. When both files are full of zeros, the
+/// next one is as long as any may be, and still too small for all that is
+/// reserved, space comes only from writers that give theirs back.
+fn can_extend(tail: &Tail, wanted: u64, options: &JournalOptions) -> bool {
+    let size = options.size_for(wanted.max(tail.reserved));
+    current_grows(tail, wanted, options)
+        || tail.next.as_ref().is_none_or(|next| next.allocated < size)
+}
+
+/// Whether all that is reserved or wanted, and a step more, fits into the
+/// current file once that is filled: no further than a usual one.
+fn current_grows(tail: &Tail, wanted: u64, options: &JournalOptions) -> bool {
+    let size = options.segment_bytes;
     let current = &tail.current;
-    let current_grows =
-        !leaves(tail) && current.allocated < size && current.offset.saturating_add(target) <= size;
-    current_grows || tail.next.as_ref().is_none_or(|next| next.allocated < size)
+    let target = wanted.max(tail.reserved.saturating_add(STEP));
+    !leaves(tail) && current.allocated < size && current.offset.saturating_add(target) <= size
 }
 
 fn fits(tail: &Tail, bytes: u64) -> bool {
     bytes <= tail.current.free() || tail.next.as_ref().is_some_and(|next| bytes <= next.free())
 }
 
-/// Fills one more step: of the current file while `target` still fits into
-/// it, and otherwise of the next.
-fn extend(shared: &Shared, target: u64) -> Result<()> {
-    let size = shared.options.segment_bytes;
-    let (current, next, is_left) = {
+/// Fills one more step: of the current file while what is wanted still fits
+/// into it, and otherwise of the next.
+fn extend(shared: &Shared, wanted: u64) -> Result<()> {
+    let options = &shared.options;
+    let (current, next, grows, size) = {
         let tail = shared.tail.lock();
-        (tail.current.clone(), tail.next.clone(), leaves(&tail))
+        let grows = current_grows(&tail, wanted, options);
+        let size = options.size_for(wanted.max(tail.reserved));
+        (tail.current.clone(), tail.next.clone(), grows, size)
     };
-    if !is_left && current.allocated < size && current.offset.saturating_add(target) <= size {
-        let end = fill(shared, &current, size)?;
+    if grows {
+        let end = fill(shared, &current, options.segment_bytes)?;
         let mut tail = shared.tail.lock();
         let slot = if tail.current.number == current.number {
             Some(&mut tail.current)
@@ -202,6 +219,8 @@ fn extend(shared: &Shared, target: u64) -> Result<()> {
 
 /// Fills a step of a file with zeros, durably.
 fn fill(shared: &Shared, slot: &Slot, size: u64) -> Result<u64> {
+    // One that is longer already stays as it is.
+    let size = size.max(slot.allocated);
     let end = slot.allocated.saturating_add(STEP).min(size);
     let length = usize::try_from(end.saturating_sub(slot.allocated)).unwrap_or(0);
     let path = shared.options.path(slot.number);
@@ -242,7 +261,7 @@ fn begin_next(shared: &Shared) -> Result<Slot> {
         let file = shared.options.open(number)?;
         let path = shared.options.path(number);
         let length = reserve::length_of(&*file, &path)?;
-        allocated = length.min(shared.options.segment_bytes);
+        allocated = length.min(shared.options.longest_segment_bytes);
         file
     } else {
         shared.options.create(number)?
@@ -259,26 +278,41 @@ fn begin_next(shared: &Shared) -> Result<Slot> {
 pub(super) fn recycle(shared: &Shared, unnecessary: &[JournalNumber]) -> Result<()> {
     let mut removed = false;
     for (place, number) in unnecessary.iter().copied().enumerate() {
-        let full = {
-            let mut tail = shared.tail.lock();
-            let full = tail.leaving != Leaving::No || tail.spares.len() >= SPARES;
-            if !full {
-                tail.spares.push(number);
-            }
-            full
-        };
-        if full {
-            if let Err(error) = shared.options.remove(number) {
+        match put_away(shared, number) {
+            Ok(is_kept) => removed |= !is_kept,
+            Err(error) => {
                 // They are still there, and must not be forgotten.
                 let left = unnecessary.get(place..).unwrap_or_default();
                 shared.tail.lock().spares.extend(left);
                 return Err(error);
             }
-            removed = true;
         }
     }
     if removed {
         shared.options.sync_directory()?;
     }
+    let tail = shared.tail.lock();
+    if wants_work(&tail, &shared.options) {
+        shared.allocate.notify_one();
+    }
     Ok(())
+}
+
+/// Keeps a file or removes it; whether it is kept. One that had to be longer
+/// than usual would take its space for ever.
+fn put_away(shared: &Shared, number: JournalNumber) -> Result<bool> {
+    let options = &shared.options;
+    let length = reserve::length_of(&*options.open(number)?, &options.path(number))?;
+    {
+        let mut tail = shared.tail.lock();
+        let is_kept = tail.leaving == Leaving::No
+            && tail.spares.len() < SPARES
+            && length <= options.segment_bytes;
+        if is_kept {
+            tail.spares.push(number);
+            return Ok(true);
+        }
+    }
+    options.remove(number)?;
+    Ok(false)
 }

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use crate::disk::{Disk, DiskFile};
 use crate::error::{Error, Result};
+use crate::format::header::JOURNAL_HEADER_BYTES;
 use crate::format::identity::{DatabaseId, JournalNumber};
 
 const DIRECTORY: &str = "journal";
@@ -16,11 +17,21 @@ pub(crate) struct JournalOptions {
     pub(crate) disk: Arc<dyn Disk>,
     /// Whose they are.
     pub(crate) database: DatabaseId,
-    /// Bytes of a file; a frame has to fit into one.
+    /// Bytes of a usual file.
     pub(crate) segment_bytes: u64,
+    /// Bytes of the longest file; a frame has to fit into one.
+    pub(crate) longest_segment_bytes: u64,
 }
 
 impl JournalOptions {
+    /// Bytes of a file that frames of so many bytes fit into: of a usual one
+    /// where they do.
+    pub(super) fn size_for(&self, bytes: u64) -> u64 {
+        let needed = bytes.saturating_add(JOURNAL_HEADER_BYTES as u64);
+        let size = needed.max(self.segment_bytes);
+        size.min(self.longest_segment_bytes)
+    }
+
     pub(super) fn relative(number: JournalNumber) -> PathBuf {
         Path::new(DIRECTORY).join(format!("{:06}.log", number.0))
     }

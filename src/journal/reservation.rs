@@ -113,7 +113,7 @@ impl Shared {
             }
         }
         tail.reserved = tail.reserved.saturating_add(bytes);
-        if allocator::wants_work(&tail, self.options.segment_bytes) {
+        if allocator::wants_work(&tail, &self.options) {
             self.allocate.notify_one();
         }
         Ok(())

@@ -8,7 +8,7 @@
 //! until there is a reserve again; the marked slot is an ordinary one from
 //! then on.
 //!
-//! What is counted: half a journal file, 16 MiB of the usual 32, is 100,000
+//! What is counted: half of the longest journal file, 16 MiB of the usual 32, is 100,000
 //! frames of 167 bytes. The removal of a key of up to 100 bytes takes no more,
 //! the end of a session 80 bytes, and of each further one in the same frame 52
 //! at most. When all of it is used, removals get `StorageFull` too.
@@ -48,7 +48,7 @@ pub(super) enum Reserve {
 impl JournalOptions {
     /// How much is kept.
     pub(super) fn reserve_bytes(&self) -> u64 {
-        self.segment_bytes / 2
+        self.longest_segment_bytes / 2
     }
 
     fn reserve_failed(&self, doing: &'static str, error: std::io::Error) -> Error {
@@ -93,7 +93,7 @@ impl JournalOptions {
         let length = length_of(&*file, &self.path(number))?;
         Ok(Some(Slot {
             is_reserve: true,
-            ..Slot::new(number, file, length.min(self.segment_bytes))
+            ..Slot::new(number, file, length.min(self.longest_segment_bytes))
         }))
     }
 }

@@ -71,7 +71,7 @@ fn on_full_disk(
 ) -> Result<Option<Slot>> {
     if let Some((last, end)) = recovered.end {
         let cut = cut_behind(options, last, end)? / BLOCK_BYTES * BLOCK_BYTES;
-        let bytes = cut.min(options.segment_bytes);
+        let bytes = cut.min(options.longest_segment_bytes);
         if bytes > 0 {
             match created(options, number, bytes) {
                 Err(Error::StorageFull { .. }) => {}

@@ -17,6 +17,7 @@ use crate::session_id::SessionDigest;
 
 mod gates;
 mod leaving;
+mod longer;
 mod reserve;
 
 const SEGMENT: u64 = 64 << 10;
@@ -26,6 +27,7 @@ fn options(disk: Arc<dyn Disk>, segment_bytes: u64) -> JournalOptions {
         disk,
         database: DatabaseId([7; 16]),
         segment_bytes,
+        longest_segment_bytes: segment_bytes,
     }
 }
 
@@ -187,10 +189,11 @@ fn a_reservation_that_is_dropped_gives_its_space_back() {
 
 #[test]
 fn frames_never_straddle_files() {
-    for seed in 0..5 {
+    for seed in 0..10 {
         let mut random = fastrand::Rng::with_seed(seed);
         let disk = empty_disk();
-        let options = options(Arc::new(disk.clone()), SEGMENT);
+        let mut options = options(Arc::new(disk.clone()), SEGMENT);
+        options.segment_bytes /= [1, 4][random.usize(..2)];
         let journal = start(&options);
         for _ in 0..60 {
             let bytes = match random.u8(..4) {

@@ -48,7 +48,7 @@ pub(crate) struct Journal {
 impl Shared {
     /// The longest frame that a file holds.
     pub(super) fn max_frame(&self) -> u64 {
-        self.options.segment_bytes.saturating_sub(HEADER)
+        self.options.longest_segment_bytes.saturating_sub(HEADER)
     }
 
     /// Goes on in the next file; its header is written with its first frames.

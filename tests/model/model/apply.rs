@@ -112,7 +112,7 @@ impl Run {
     fn budget(&self) -> Budget {
         Budget {
             spent: 256,
-            limit: self.config.journal_bytes,
+            limit: self.config.journal_bytes.1,
         }
     }
 

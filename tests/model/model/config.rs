@@ -18,7 +18,8 @@ pub(crate) enum Durabilities {
 
 #[derive(Debug, Clone)]
 pub(crate) struct Config {
-    pub(crate) journal_bytes: u64,
+    /// Of a usual file, and of the longest.
+    pub(crate) journal_bytes: (u64, u64),
     pub(crate) segment_bytes: u32,
     pub(crate) memtable_bytes: usize,
     pub(crate) cache_bytes: u64,
@@ -34,7 +35,7 @@ pub(crate) struct Config {
 impl Default for Config {
     fn default() -> Self {
         Self {
-            journal_bytes: 64 << 10,
+            journal_bytes: (64 << 10, 64 << 10),
             segment_bytes: 32 << 10,
             memtable_bytes: 64 << 10,
             cache_bytes: 256 << 10,
@@ -50,7 +51,11 @@ impl Default for Config {
 impl Config {
     pub(crate) fn draw(source: &mut impl Source) -> Self {
         Self {
-            journal_bytes: [64 << 10, 64 << 10, 256 << 10][source.index(3)],
+            journal_bytes: [
+                (64 << 10, 64 << 10),
+                (16 << 10, 64 << 10),
+                (64 << 10, 256 << 10),
+            ][source.index(3)],
             segment_bytes: [8 << 10, 32 << 10, 32 << 10, 256 << 10][source.index(4)],
             memtable_bytes: [64 << 10, 64 << 10, 512 << 10, 4 << 20][source.index(4)],
             cache_bytes: [64 << 10, 256 << 10, 4 << 20][source.index(3)],
@@ -69,7 +74,8 @@ impl Config {
 
     pub(crate) fn builder(&self) -> Builder {
         let builder = Database::builder()
-            .journal_segment_bytes(self.journal_bytes)
+            .journal_segment_bytes(self.journal_bytes.0)
+            .longest_journal_segment_bytes(self.journal_bytes.1)
             .segment_bytes(self.segment_bytes)
             .memtable_bytes(self.memtable_bytes)
             .cache_bytes(self.cache_bytes)
