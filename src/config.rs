@@ -45,6 +45,7 @@ impl Builder {
                 journal_segment_bytes: 4 << 20,
                 longest_journal_segment_bytes: 32 << 20,
                 segment_bytes: 16 << 20,
+                shortest_segment_bytes: 4 << 20,
                 index_renewal_bytes: 1 << 20,
                 timeouts: Timeouts {
                     idle: Some(14 * DAY),
@@ -435,11 +436,32 @@ impl Builder {
     #[cfg(feature = "simulation")]
     pub fn segment_bytes(mut self, bytes: u32) -> Self {
         self.options.segment_bytes = bytes;
+        self.options.shortest_segment_bytes = bytes;
+        self
+    }
+
+    /// Bytes of the shortest segment file: where there are few, they are
+    /// shorter than [`segment_bytes`](Self::segment_bytes) said before.
+    ///
+    /// ```
+    /// # use std::sync::Arc;
+    /// # use sessiondb::{Database, SimulatedDisk};
+    /// let disk = SimulatedDisk::new(1)?;
+    /// let db = Database::builder()
+    ///     .segment_bytes(64 << 10)
+    ///     .shortest_segment_bytes(8 << 10)
+    ///     .open_on(Arc::new(disk.clone()))?;
+    /// # db.close()?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    #[cfg(feature = "simulation")]
+    pub fn shortest_segment_bytes(mut self, bytes: u32) -> Self {
+        self.options.shortest_segment_bytes = bytes;
         self
     }
 
     /// Bytes of an index that may be copied into a fresh directory, when it
-    /// has twice the size that a new one would have; 0: whenever there is
+    /// is half as large again as a new one would be; 0: whenever there is
     /// nothing else to do.
     ///
     /// ```

@@ -27,7 +27,8 @@ const REST: Duration = Duration::from_secs(4);
 /// closely.
 const STEPS_TO_KEEP_UP: usize = 16;
 /// The same of compaction, where there is too much garbage: they free as much
-/// as a checkpoint writes, also where most of what they look at lives.
+/// as a checkpoint writes, also where most of what they look at lives. And of a
+/// copy of the index: as long as it takes, all is written twice.
 const COPIES_TO_KEEP_UP: usize = 48;
 /// How long an index that has grown waits until that is noticed.
 const BETWEEN_LOOKS: Duration = Duration::from_secs(1);
@@ -140,7 +141,7 @@ impl Chores {
                 break;
             }
         }
-        for _ in 0..STEPS_TO_KEEP_UP {
+        for _ in 0..COPIES_TO_KEEP_UP {
             let is_wanted = upkeep.renews_index && engine.ballast.has_room();
             if !is_wanted || !self.renew(engine)? {
                 break;

@@ -58,6 +58,7 @@ impl Engine {
             disk: Arc::clone(&disk),
             database: current.database,
             segment_bytes: options.segment_bytes,
+            shortest_segment_bytes: options.shortest_segment_bytes,
         })?;
         let opening = Opening {
             now: Timestamp::from(options.clock.now()),

@@ -49,8 +49,10 @@ pub(crate) struct Options {
     pub(crate) journal_segment_bytes: u64,
     /// Bytes of the longest one.
     pub(crate) longest_journal_segment_bytes: u64,
-    /// Bytes of a segment file, about.
+    /// Bytes of the longest segment file, about.
     pub(crate) segment_bytes: u32,
+    /// Bytes of the shortest one that is left for another.
+    pub(crate) shortest_segment_bytes: u32,
     /// An index that is smaller is never out of proportion; 0: it always is.
     pub(crate) index_renewal_bytes: u64,
     /// When sessions expire that say nothing else.

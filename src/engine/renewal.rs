@@ -25,7 +25,7 @@ const FLUSH_EVERY: usize = 32 * SLICE;
 
 /// A copy of an index of this size takes tens of megabytes of memory, and sled
 /// by itself levels off at about twice what is needed: it is copied when it has
-/// three times that.
+/// three times that, and a smaller one when it has half as much again.
 const LARGE_BYTES: u64 = 64 << 20;
 
 /// A copy under way.
@@ -186,11 +186,11 @@ impl Engine {
     }
 }
 
-/// Whether an index is twice as large as a new one would be, or three times
-/// where it is large.
+/// Whether an index is half as large again as a new one would be, or three
+/// times as large where it is large.
 fn is_overgrown(bytes: u64, fresh: u64) -> bool {
-    let times = if bytes < LARGE_BYTES { 2 } else { 3 };
-    bytes / times > fresh
+    let halves = if bytes < LARGE_BYTES { 3 } else { 6 };
+    bytes / halves > fresh / 2
 }
 
 impl Checkpointer {

@@ -82,8 +82,9 @@ impl Upkeep {
         self
     }
 
-    /// Whether an index that has twice the size that a new one would have, or
-    /// three times where that is above 64 MiB, is copied into a fresh directory.
+    /// Whether an index that is half as large again as a new one would be, or
+    /// three times as large where that is above 64 MiB, is copied into a fresh
+    /// directory.
     ///
     /// ```
     /// # use sessiondb::Upkeep;

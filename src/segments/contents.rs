@@ -174,6 +174,7 @@ mod tests {
             disk: Arc::new(disk.clone()),
             database: DatabaseId([7; 16]),
             segment_bytes: 4 << 10,
+            shortest_segment_bytes: 4 << 10,
         };
         let segments = Arc::new(Segments::open(options).unwrap().0);
         for batch in 1..=BATCHES {

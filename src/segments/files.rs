@@ -26,8 +26,11 @@ pub(crate) struct SegmentOptions {
     pub(crate) disk: Arc<dyn Disk>,
     /// Whose they are.
     pub(crate) database: DatabaseId,
-    /// A batch goes on in a new file when the last one is longer than this.
+    /// A batch goes on in a new file when the last one is longer than this, or
+    /// sooner where there are few.
     pub(crate) segment_bytes: u32,
+    /// And never before it is as long as this.
+    pub(crate) shortest_segment_bytes: u32,
 }
 
 /// Where the next batch begins, and which files there are before.

@@ -23,6 +23,8 @@ use crate::session_id::SessionDigest;
 /// How much is written and synced at a time: a large dirty backlog would make
 /// the journal's syncs wait.
 const PIECE_BYTES: usize = 1 << 20;
+/// So many files there are before they are longer than the shortest.
+const FEW_FILES: u64 = 16;
 
 /// A batch under way. Dropping it without a commit abandons it: its frames
 /// are cut off again (12).
@@ -45,6 +47,8 @@ pub(crate) struct BatchWriter {
     retirements: BTreeMap<Timestamp, Vec<SessionDigest>>,
     /// The footer before the next one.
     previous: Option<Location>,
+    /// Where the current file is full.
+    size: u32,
     /// Files that this batch has left behind.
     sealed: Vec<SealedFile>,
     finished: bool,
@@ -101,10 +105,12 @@ impl Segments {
             entries: Vec::new(),
             retirements: BTreeMap::new(),
             previous: tail.footer,
+            size: 0,
             sealed: tail.sealed,
             finished: false,
             sync_failed: false,
         };
+        writer.measure();
         if tail.offset == 0 {
             writer.create()?;
         } else {
@@ -124,8 +130,19 @@ impl BatchWriter {
         Ok(())
     }
 
+    /// Where a file is full: at a sixteenth of all, in bounds. What compaction
+    /// needs beside a file while it copies it, is little then, and so are the
+    /// footers, which name all files.
+    fn measure(&mut self) {
+        let all: u64 = self.sealed.iter().map(|file| file.end).sum();
+        let options = &self.segments.options;
+        let share = u32::try_from(all / FEW_FILES).unwrap_or(u32::MAX);
+        let share = share.max(options.shortest_segment_bytes);
+        self.size = share.min(options.segment_bytes);
+    }
+
     fn roll_if_full(&mut self) -> Result<()> {
-        if self.offset < self.segments.options.segment_bytes {
+        if self.offset < self.size {
             return Ok(());
         }
         self.roll()
@@ -163,6 +180,7 @@ impl BatchWriter {
             end: self.offset.into(),
         });
         self.segment = self.segment.next();
+        self.measure();
         self.create()
     }
 

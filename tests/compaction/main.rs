@@ -13,6 +13,7 @@ mod crashes;
 mod damage;
 mod full_disk;
 mod held;
+mod lengths;
 mod progress;
 mod retired;
 mod support;

@@ -39,7 +39,7 @@ fn a_checkpoint_that_is_cut_off_anywhere_loses_nothing_that_was_promised() {
         let topic = format!("checkpoint, {durabilities:?}");
         // Small enough that a batch goes on in other files.
         let config = Config {
-            segment_bytes: 8 << 10,
+            segment_bytes: (8 << 10, 8 << 10),
             ..both(durabilities)
         };
         let work = [Operation::Checkpoint];

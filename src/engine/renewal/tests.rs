@@ -345,10 +345,10 @@ fn a_copy_that_does_not_help_is_not_made_again() {
 #[test]
 fn a_large_index_may_grow_further_than_a_small_one() {
     let mib = |mebibytes: u64| mebibytes << 20;
-    assert!(!is_overgrown(mib(10), mib(5)));
-    assert!(is_overgrown(mib(10) + 2, mib(5)));
+    assert!(!is_overgrown(mib(15), mib(10)));
+    assert!(is_overgrown(mib(15) + 3, mib(10)));
     assert!(!is_overgrown(mib(600), mib(200)));
-    assert!(is_overgrown(mib(600) + 3, mib(200)));
-    assert!(is_overgrown(mib(64) - 1, mib(31)));
-    assert!(!is_overgrown(mib(64), mib(31)));
+    assert!(is_overgrown(mib(600) + 6, mib(200)));
+    assert!(is_overgrown(mib(64) - 1, mib(42)));
+    assert!(!is_overgrown(mib(64), mib(42)));
 }

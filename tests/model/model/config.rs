@@ -20,7 +20,8 @@ pub(crate) enum Durabilities {
 pub(crate) struct Config {
     /// Of a usual file, and of the longest.
     pub(crate) journal_bytes: (u64, u64),
-    pub(crate) segment_bytes: u32,
+    /// Of the longest file, and of the shortest.
+    pub(crate) segment_bytes: (u32, u32),
     pub(crate) memtable_bytes: usize,
     pub(crate) cache_bytes: u64,
     pub(crate) durabilities: Durabilities,
@@ -36,7 +37,7 @@ impl Default for Config {
     fn default() -> Self {
         Self {
             journal_bytes: (64 << 10, 64 << 10),
-            segment_bytes: 32 << 10,
+            segment_bytes: (32 << 10, 32 << 10),
             memtable_bytes: 64 << 10,
             cache_bytes: 256 << 10,
             durabilities: Durabilities::Immediate,
@@ -56,7 +57,12 @@ impl Config {
                 (16 << 10, 64 << 10),
                 (64 << 10, 256 << 10),
             ][source.index(3)],
-            segment_bytes: [8 << 10, 32 << 10, 32 << 10, 256 << 10][source.index(4)],
+            segment_bytes: [
+                (8 << 10, 8 << 10),
+                (32 << 10, 32 << 10),
+                (32 << 10, 4 << 10),
+                (256 << 10, 256 << 10),
+            ][source.index(4)],
             memtable_bytes: [64 << 10, 64 << 10, 512 << 10, 4 << 20][source.index(4)],
             cache_bytes: [64 << 10, 256 << 10, 4 << 20][source.index(3)],
             durabilities: match source.below(3) {
@@ -76,7 +82,8 @@ impl Config {
         let builder = Database::builder()
             .journal_segment_bytes(self.journal_bytes.0)
             .longest_journal_segment_bytes(self.journal_bytes.1)
-            .segment_bytes(self.segment_bytes)
+            .segment_bytes(self.segment_bytes.0)
+            .shortest_segment_bytes(self.segment_bytes.1)
             .memtable_bytes(self.memtable_bytes)
             .cache_bytes(self.cache_bytes)
             .background(self.background)
