@@ -317,6 +317,6 @@ fn a_disk_without_a_ballast_may_be_full_from_any_step_on() {
     without_hanging(|| {
         let (places, refused, used_reserve) = run_all(false);
         assert!(places > 30 && refused > 500, "{places}, {refused}");
-        assert!(used_reserve > 10, "{used_reserve}");
+        assert!(used_reserve > 5, "{used_reserve}");
     });
 }
