@@ -195,6 +195,34 @@ impl SimulatedDisk {
         paths
     }
 
+    /// The paths of all files, sorted, as they are at one moment, each with what
+    /// a reader sees in it: files of the journal get other names at any time.
+    ///
+    /// ```
+    /// # use std::sync::Arc;
+    /// # use sessiondb::{Database, SimulatedDisk};
+    /// let disk = SimulatedDisk::new(1)?;
+    /// let db = Database::builder().open_on(Arc::new(disk.clone()))?;
+    /// db.create_session().set("user", "ada")?;
+    /// let holds_it = |(_, bytes): &(String, Vec<u8>)| bytes.windows(3).any(|some| some == b"ada");
+    /// assert!(disk.snapshot().iter().any(holds_it));
+    /// # db.close()?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    #[must_use]
+    pub fn snapshot(&self) -> Vec<(String, Vec<u8>)> {
+        let state = self.shared.state();
+        let files: Vec<_> = (state.names.files())
+            .map(|(path, inode)| (path.to_string_lossy().into_owned(), Arc::clone(inode)))
+            .collect();
+        drop(state);
+        let mut files: Vec<(String, Vec<u8>)> = (files.into_iter())
+            .map(|(path, inode)| (path, inode.contents.lock().seen()))
+            .collect();
+        files.sort_unstable();
+        files
+    }
+
     /// Removes a file durably; also while the power is off.
     ///
     /// # Errors

@@ -1,8 +1,8 @@
 //! What is given back when nobody writes: the files of the journal.
 //!
-//! They are large, so that who writes much never waits for one. Whoever begins
-//! again finds a small one, which grows ahead of the frames as the first file
-//! of a new database does.
+//! There are several, so that who writes much never waits for one. Whoever
+//! begins again finds a small one, which grows ahead of the frames as the first
+//! file of a new database does.
 
 use super::Engine;
 use crate::error::{Error, Result};

@@ -76,13 +76,12 @@ fn reserved(journal: &Journal) -> u64 {
 /// Where every frame of every file lies, told from the bytes.
 fn frames_on(disk: &SimulatedDisk) -> Vec<(Sequence, JournalNumber)> {
     let mut found = Vec::new();
-    for path in disk.files() {
+    for (path, bytes) in disk.snapshot() {
         let Some(name) = path.strip_prefix("journal/") else {
             continue;
         };
         let name = name.trim_end_matches(".log");
         let number = JournalNumber(name.parse().unwrap());
-        let bytes = disk.read_file(&path).unwrap();
         for offset in (JOURNAL_HEADER_BYTES..bytes.len()).step_by(ALIGNMENT) {
             let place = Place {
                 database: DatabaseId([7; 16]),

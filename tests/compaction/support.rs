@@ -32,10 +32,8 @@ pub(crate) fn files(disk: &SimulatedDisk) -> Vec<String> {
 
 /// Bytes of all files.
 pub(crate) fn used(disk: &SimulatedDisk) -> u64 {
-    let files = disk.files().into_iter();
-    files
-        .map(|file| disk.read_file(&file).unwrap().len() as u64)
-        .sum()
+    let files = disk.snapshot().into_iter();
+    files.map(|(_, bytes)| bytes.len() as u64).sum()
 }
 
 /// What each session holds, and which ones are dead.

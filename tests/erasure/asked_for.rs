@@ -207,11 +207,9 @@ fn many_who_ask_at_once_are_all_served() {
 
 /// Whether a file of the disk, or of the index beside it, holds a text.
 fn is_on(disk: &SimulatedDisk, text: &str) -> bool {
-    let is_in = |file: &String| {
-        let bytes = disk.read_file(file).unwrap();
-        !places(&bytes, text.as_bytes()).is_empty()
-    };
-    disk.files().iter().any(is_in) || !crate::support::traces(&disk.index_root(), text).is_empty()
+    let is_in = |(_, bytes): &(String, Vec<u8>)| !places(bytes, text.as_bytes()).is_empty();
+    disk.snapshot().iter().any(is_in)
+        || !crate::support::traces(&disk.index_root(), text).is_empty()
 }
 
 #[test]

@@ -187,8 +187,7 @@ fn open(disk: &SimulatedDisk, clock: &Arc<ManualClock>) -> Database {
 /// The files of the disk and those of the index, which is beside it.
 fn assert_erased_on(disk: &SimulatedDisk, what: &str) {
     for text in MARKED {
-        for file in disk.files() {
-            let bytes = disk.read_file(&file).unwrap();
+        for (file, bytes) in disk.snapshot() {
             let found = places(&bytes, text.as_bytes());
             assert!(found.is_empty(), "{what}: {text} in {file}");
         }

@@ -55,15 +55,7 @@ pub(crate) struct Snapshot(Vec<(String, Vec<u8>)>);
 
 impl Snapshot {
     pub(crate) fn of(disk: &SimulatedDisk) -> Self {
-        let files = disk.files().into_iter();
-        Self(
-            files
-                .map(|path| {
-                    let bytes = disk.read_file(&path).unwrap();
-                    (path, bytes)
-                })
-                .collect(),
-        )
+        Self(disk.snapshot())
     }
 
     pub(crate) fn file(&self, name: &str) -> &[u8] {

@@ -177,11 +177,10 @@ impl Scene {
 
     /// How many transactions are in the journal.
     pub(crate) fn frames(&self) -> usize {
-        let files = self.disk.files().into_iter();
-        let journal = files.filter(|path| path.starts_with("journal/"));
+        let files = self.disk.snapshot().into_iter();
+        let journal = files.filter(|(path, _)| path.starts_with("journal/"));
         journal
-            .map(|path| {
-                let bytes = self.disk.read_file(&path).unwrap();
+            .map(|(_, bytes)| {
                 let frames = layout::frames(&bytes).into_iter();
                 frames.filter(|frame| frame.is_transaction).count()
             })

@@ -43,14 +43,9 @@ fn numbers(disk: &SimulatedDisk) -> Vec<JournalNumber> {
 
 fn holds(disk: &SimulatedDisk, byte: u8) -> bool {
     let pattern = [byte; 64];
-    loop {
-        let files = disk.files().into_iter();
-        let files: Option<Vec<_>> = files.map(|file| disk.read_file(&file)).collect();
-        // The allocator gives them other names meanwhile.
-        let Some(files) = files else { continue };
-        let mut windows = files.iter().flat_map(|bytes| bytes.windows(64));
-        return windows.any(|window| window == pattern);
-    }
+    let files = disk.snapshot();
+    let mut windows = files.iter().flat_map(|(_, bytes)| bytes.windows(64));
+    windows.any(|window| window == pattern)
 }
 
 /// Files that were filled, recycled and are used again.

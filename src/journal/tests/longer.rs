@@ -15,11 +15,10 @@ fn options_of_two_lengths(disk: &SimulatedDisk) -> JournalOptions {
 
 /// The lengths of all files, oldest first.
 fn lengths(disk: &SimulatedDisk) -> Vec<u64> {
-    let mut paths = disk.files();
-    paths.retain(|path| path.starts_with("journal/"));
-    paths.sort_unstable();
-    let lengths = paths.iter().map(|path| disk.read_file(path).unwrap().len());
-    lengths.map(|length| length as u64).collect()
+    let mut files = disk.snapshot();
+    files.retain(|(path, _)| path.starts_with("journal/"));
+    let lengths = files.iter().map(|(_, bytes)| bytes.len() as u64);
+    lengths.collect()
 }
 
 /// Everything so far is in a batch.
