@@ -6,7 +6,7 @@ use std::sync::{Arc, Barrier, Mutex};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use sessiondb::{Builder, Crash, Database, IndexFate, SimulatedDisk};
+use sessiondb::{Builder, Crash, Database, IndexFate, SimulatedDisk, Upkeep};
 use tempfile::TempDir;
 
 /// After this a test is taken to be stuck.
@@ -115,7 +115,8 @@ pub(crate) fn until(what: &str, mut is_so: impl FnMut() -> bool) {
     }
 }
 
-/// A builder that checkpoints all the time.
+/// A builder that checkpoints all the time. The index is not copied into a
+/// fresh directory: that is how a rebuild is told.
 pub(crate) fn small() -> Builder {
     Database::builder()
         .memtable_bytes(64 << 10)
@@ -123,6 +124,7 @@ pub(crate) fn small() -> Builder {
         .journal_segment_bytes(1 << 20)
         .cache_bytes(1 << 20)
         .idle_checkpoint_after(Duration::from_millis(20))
+        .upkeep(Upkeep::default().index_renewal(false))
 }
 
 /// Where a database is.
