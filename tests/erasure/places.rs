@@ -43,6 +43,9 @@ pub(crate) const ALL: [Place; 8] = [
 /// The three that differ most.
 pub(crate) const SOME: [Place; 3] = [Place::Journal, Place::Image, Place::Fence];
 
+/// So many sessions an owner may have.
+pub(crate) const CAP: usize = 3;
+
 /// A marked key in its place, and a session that nothing happens to.
 pub(crate) struct Scene {
     directory: tempfile::TempDir,
@@ -96,7 +99,8 @@ impl Scene {
     pub(crate) fn new(place: Place) -> Self {
         let directory = tempfile::tempdir().unwrap();
         let clock = clock();
-        let builder = by_hand(&clock).index_renewal_bytes(match place {
+        let builder = by_hand(&clock).sessions_per_owner(Some(CAP));
+        let builder = builder.index_renewal_bytes(match place {
             Place::Renewed => 0,
             _ => 1 << 30,
         });

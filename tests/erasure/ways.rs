@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
-use sessiondb::Expiry;
+use sessiondb::{Error, Expiry, SessionId};
 
-use crate::places::{ALL, Place, SOME, Scene};
+use crate::places::{ALL, CAP, Place, SOME, Scene};
 use crate::support::assert_there;
 
 const KEY: [&str; 2] = ["marked-key", "marked-value"];
@@ -179,6 +179,36 @@ fn what_the_other_sessions_of_an_owner_held_is_erased_and_the_one_stays() {
         assert_there(scene.path(), "marked-owner");
         assert_eq!(scene.db.sessions_of("marked-owner").unwrap().len(), 1);
         other.set("kept-key", "another").unwrap();
+    });
+}
+
+#[test]
+fn what_the_session_held_that_was_one_too_many_of_its_owner_is_erased() {
+    assert_erased_from(&SOME, &KEY, |scene| {
+        for _ in 0..CAP {
+            scene.clock.advance(Duration::from_secs(1));
+            let newer = scene.db.create_session();
+            newer.set("kept-key", "kept-value").unwrap();
+            newer.set_owner(Some("marked-owner")).unwrap();
+        }
+        let gone = scene.session.get::<String>("marked-key");
+        assert!(matches!(gone, Err(Error::SessionGone)), "{gone:?}");
+        assert_eq!(scene.db.sessions_of("marked-owner").unwrap().len(), CAP);
+    });
+}
+
+#[test]
+fn what_a_session_of_a_chosen_id_held_is_erased() {
+    assert_erased_from(&SOME, &SESSION, |scene| {
+        let id = SessionId::from_bytes([9; 16]);
+        let session = scene.db.create_session_with_id(id, Expiry::Default);
+        let mut session = session.unwrap();
+        session.set("marked-key", "marked-value").unwrap();
+        session.set_owner(Some("marked-owner")).unwrap();
+        scene.session.destroy().unwrap();
+        scene.db.checkpoint().unwrap();
+        assert_there(scene.path(), "marked-value");
+        session.destroy().unwrap();
     });
 }
 
