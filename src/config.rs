@@ -461,8 +461,8 @@ impl Builder {
     }
 
     /// Bytes of an index that may be copied into a fresh directory, when it
-    /// is half as large again as a new one would be; 0: whenever there is
-    /// nothing else to do.
+    /// is half as large again as a new one would be, and a quarter of them when
+    /// nobody writes; 0: whenever there is nothing else to do.
     ///
     /// ```
     /// # use std::sync::Arc;

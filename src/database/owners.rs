@@ -116,7 +116,8 @@ impl Database {
     /// [`retire_ids_for`](crate::Builder::retire_ids_for) says. For adapters
     /// that are asked to save under an ID of somebody else's choice: saving
     /// under a dead one would undo a logout. An ID that was never written is
-    /// not dead.
+    /// not dead; it is taken for one of N that are remembered with a chance of
+    /// N / 2^64, and none of these is ever taken for another.
     ///
     /// Costs a lookup in memory, and about twenty in the index.
     ///

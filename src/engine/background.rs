@@ -91,7 +91,7 @@ impl Chores {
             Worth::BY_ITSELF
         };
         let more = upkeep.compacts && Self::compact(engine, worth)?
-            || upkeep.renews_index && self.renew(engine)?;
+            || upkeep.renews_index && self.renew(engine, quiet)?;
         // After all that writes to it.
         let more = more || quiet >= REST && engine.shrink_journal()?;
         let pause = self.pause(upkeep, position, start);
@@ -143,7 +143,7 @@ impl Chores {
         }
         for _ in 0..COPIES_TO_KEEP_UP {
             let is_wanted = upkeep.renews_index && engine.ballast.has_room();
-            if !is_wanted || !self.renew(engine)? {
+            if !is_wanted || !self.renew(engine, Duration::ZERO)? {
                 break;
             }
         }
@@ -178,14 +178,15 @@ impl Chores {
         purged.map(|purged| purged.more)
     }
 
-    fn renew(&mut self, engine: &Engine) -> Result<bool> {
+    fn renew(&mut self, engine: &Engine, quiet: Duration) -> Result<bool> {
         if !engine.is_renewing() {
             let now = Instant::now();
             if now < self.next_look {
                 return Ok(false);
             }
             self.next_look = now + BETWEEN_LOOKS;
-            if !engine.wants_renewal() {
+            let is_small = || quiet >= REST && engine.wants_small_renewal();
+            if !engine.wants_renewal() && !is_small() {
                 return Ok(false);
             }
         }

@@ -22,6 +22,7 @@ use super::retirement::RetiredSums;
 use crate::error::{Error, Result};
 use crate::format::identity::{Batch, Generation, Location, Timestamp};
 use crate::format::record::{RowContent, SessionRow};
+use crate::format::retired_rows::ShortDigest;
 use crate::format::segment_frame::Footer;
 use crate::index::{Announcement, Index, Trouble, hint_of};
 use crate::journal::Position;
@@ -300,13 +301,14 @@ impl Engine {
         // Neighbours in the index are published one after another.
         plan.merged.sort_by_key(|merged| merged.frozen.digest);
         plan.announced.sort();
+        let mut retired = Vec::with_capacity(freeze.dirty.retired.len());
         for (digest, until) in &freeze.dirty.retired {
             if *until > now {
-                plan.retired.begin(*until, &*self.index.get()?)?;
                 writer.retire(*digest, *until);
-                plan.retired.add(*digest, *until);
+                retired.push((*until, ShortDigest::of(*digest)));
             }
         }
+        plan.retired.extend(retired, &*self.index.get()?)?;
         Ok(plan)
     }
 
@@ -413,7 +415,8 @@ impl Engine {
     ) -> Result<()> {
         let retired = freeze.dirty.retired.iter();
         let counted = retired.filter(|(_, until)| plan.retired.holds(*until));
-        let mut counted: Vec<_> = counted.map(|(digest, until)| (*until, *digest)).collect();
+        let counted = counted.map(|(digest, until)| (*until, ShortDigest::of(*digest)));
+        let mut counted: Vec<_> = counted.collect();
         // Neighbours lie in one row.
         counted.sort_unstable();
         for some in counted.chunks(ROOM_CHECKED_EVERY) {

@@ -14,6 +14,7 @@ use super::retirement::RetiredSums;
 use crate::error::{Error, Result};
 use crate::format::identity::{Batch, Generation, Location, PageNumber, Timestamp};
 use crate::format::record::{PageRow, RowContent, SessionRecord, SessionRow, page_key};
+use crate::format::retired_rows::{RetiredId, ShortDigest};
 use crate::format::segment_frame::{Footer, FooterEntry, Identity, Kind};
 use crate::index::{Index, Put, hint_of};
 use crate::segments::Segments;
@@ -58,7 +59,7 @@ impl Newest {
 pub(super) struct Survey {
     sessions: HashMap<SessionDigest, Newest>,
     pages: HashMap<(Generation, PageNumber), (Newest, Box<str>)>,
-    retired: HashSet<(SessionDigest, Timestamp)>,
+    retired: HashSet<RetiredId>,
 }
 
 /// What a rebuild made.
@@ -93,7 +94,7 @@ impl Survey {
                 let digests = some.digests.iter();
                 survey
                     .retired
-                    .extend(digests.map(|digest| (*digest, some.until)));
+                    .extend(digests.map(|digest| (some.until, ShortDigest::of(*digest))));
             }
         }
         survey
@@ -195,11 +196,8 @@ pub(super) fn fill(
         index.put_page(*generation, lower, &row)?;
     }
     check_promises(segments, &promised, &found)?;
-    for (digest, until) in &survey.retired {
-        filled.retired.add(*digest, *until);
-    }
-    let retired = survey.retired.iter();
-    index.retire(retired.map(|(digest, until)| (*until, *digest)).collect())?;
+    survey.retired.iter().for_each(|id| filled.retired.add(*id));
+    index.pack_retired(survey.retired.iter().copied().collect())?;
     progress(total, total);
     Ok(filled)
 }
@@ -273,7 +271,8 @@ pub(super) fn catch_up(
     let retirements = footer.retirements.iter();
     for lasting in retirements.filter(|some| some.until > circumstances.now) {
         let digests = lasting.digests.iter();
-        index.retire(digests.map(|digest| (lasting.until, *digest)).collect())?;
+        let ids = digests.map(|digest| (lasting.until, ShortDigest::of(*digest)));
+        index.retire(ids.collect())?;
     }
     Ok(())
 }

@@ -97,7 +97,7 @@ impl Engine {
     }
 
     fn renew_all(&self, watcher: Watcher<'_>) -> Result<ControlFlow<()>> {
-        if !self.wants_renewal() {
+        if !self.wants_renewal() && !self.wants_small_renewal() {
             return Ok(ControlFlow::Continue(()));
         }
         let mut more = true;

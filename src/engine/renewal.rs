@@ -67,6 +67,19 @@ impl Engine {
         least == 0 || bytes >= least && fresh().is_some_and(|fresh| is_overgrown(bytes, fresh))
     }
 
+    /// Whether a small index is half as large again as it could be. While it is
+    /// used it may grow: for when nobody writes.
+    pub(super) fn wants_small_renewal(&self) -> bool {
+        let Ok(index) = self.index.get() else {
+            return false;
+        };
+        let least = self.options.index_renewal_bytes;
+        let small = least / 4..least.saturating_mul(2);
+        let bytes = index.disk_bytes();
+        let fresh = index.least_fresh_bytes();
+        small.contains(&bytes) && fresh.is_some_and(|fresh| bytes / 3 > fresh / 2)
+    }
+
     /// Whether a copy is under way.
     pub(super) fn is_renewing(&self) -> bool {
         self.checkpointer.lock().renewal.is_some()

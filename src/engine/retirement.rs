@@ -14,8 +14,8 @@ use super::cell::Life;
 use super::options::Durability;
 use super::registry::Resident;
 use crate::error::Result;
-use crate::format::derived_rows::{key_hash, timed_key};
 use crate::format::identity::Timestamp;
+use crate::format::retired_rows::{RetiredId, retired_hash};
 use crate::format::segment_frame::{Footer, RetiredSum};
 use crate::index::{Index, Outcome, Remembered};
 use crate::session_id::SessionDigest;
@@ -46,19 +46,33 @@ impl RetiredSums {
         .collect()
     }
 
+    /// More IDs are retired than the index holds. Each counts once for its time,
+    /// as it does in the index, whatever else has the same short digest.
+    pub(super) fn extend(&mut self, mut ids: Vec<RetiredId>, index: &Index) -> Outcome<()> {
+        ids.sort_unstable();
+        ids.dedup();
+        for (until, _) in &ids {
+            self.begin(*until, index)?;
+        }
+        for id in index.not_yet_retired(&ids)? {
+            self.add(id);
+        }
+        Ok(())
+    }
+
     /// Begins the sum of a time with what the index holds of it already: rows
     /// that are left from before the clock went back.
-    pub(super) fn begin(&mut self, until: Timestamp, index: &Index) -> Outcome<()> {
+    fn begin(&mut self, until: Timestamp, index: &Index) -> Outcome<()> {
         if let Entry::Vacant(sum) = self.0.entry(until) {
             sum.insert(index.sum_retired_until(until)?);
         }
         Ok(())
     }
 
-    /// One more ID is retired.
-    pub(super) fn add(&mut self, digest: SessionDigest, until: Timestamp) {
-        let sum = self.0.entry(until).or_default();
-        *sum = sum.wrapping_add(key_hash(&timed_key(until, digest)));
+    /// One more ID is retired, which was not counted before.
+    pub(super) fn add(&mut self, id: RetiredId) {
+        let sum = self.0.entry(id.0).or_default();
+        *sum = sum.wrapping_add(retired_hash(id));
     }
 
     /// Whether an ID that is retired until then is counted.

@@ -84,7 +84,8 @@ impl Upkeep {
 
     /// Whether an index that is half as large again as a new one would be, or
     /// three times as large where that is above 64 MiB, is copied into a fresh
-    /// directory.
+    /// directory. One below 1 MiB is let grow until nobody has written for some
+    /// seconds, and left alone below 256 KiB.
     ///
     /// ```
     /// # use sessiondb::Upkeep;

@@ -1,5 +1,5 @@
-//! The rows of the index trees that say nothing new: what is due when, who
-//! owns what, and which IDs are dead. Only those of what is due have values.
+//! The rows of the index trees that say nothing new: what is due when, and who
+//! owns what. Only those of what is due have values.
 
 use super::identity::Timestamp;
 use super::record::row_hash;
@@ -10,7 +10,7 @@ const DIGEST_BYTES: usize = 16;
 /// Members of a group of hints when it is made, at most.
 pub(crate) const GROUP_MEMBERS: usize = 128;
 
-/// The key of a group of hints or of a retired ID: times sort as bytes.
+/// The key of a group of hints: times sort as bytes.
 pub(crate) fn timed_key(time: Timestamp, digest: SessionDigest) -> [u8; 24] {
     let mut key = [0; 24];
     for (to, from) in key

@@ -15,6 +15,7 @@ pub(crate) mod identity;
 pub(crate) mod journal_frame;
 pub(crate) mod page;
 pub(crate) mod record;
+pub(crate) mod retired_rows;
 pub(crate) mod segment_frame;
 pub(crate) mod value;
 

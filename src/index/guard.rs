@@ -54,15 +54,12 @@ impl Guard {
         }
         let outcome = protect(operation);
         if outcome.is_err() {
-            self.failed.store(true, Ordering::Relaxed);
+            self.fail();
         }
         outcome
     }
-}
 
-#[cfg(test)]
-impl Guard {
-    /// As if sled had failed.
+    /// There is trouble of another kind.
     pub(super) fn fail(&self) {
         self.failed.store(true, Ordering::Relaxed);
     }

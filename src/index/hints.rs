@@ -15,6 +15,7 @@ use std::collections::HashSet;
 use std::ops::Bound;
 
 use super::guard::{Outcome, Trouble};
+use super::renewal::last_key;
 use super::rows::{Index, undecodable};
 use crate::format::derived_rows::{
     GROUP_MEMBERS, decode_members, encode_members, key_hash, split_timed_key, timed_key,
@@ -211,12 +212,47 @@ impl Index {
         Ok(all_decode)
     }
 
+    /// Copies some groups, those behind `after`, without the members that are
+    /// gone or have other hints; returns the key of the last, if there may be
+    /// more. All session rows name hints that are put, as for the purge.
+    pub(super) fn copy_groups(
+        &self,
+        to: &Self,
+        after: Option<sled::IVec>,
+        limit: usize,
+    ) -> Outcome<Option<sled::IVec>> {
+        let limit = limit.max(1);
+        let rows = self.rows_after(&self.expiry, after, limit)?;
+        for (key, row) in &rows {
+            let row = match HintGroup::decode(key, row) {
+                Some(group) => encode_members(&self.wanted_members(&group)?),
+                // What is no group the check at open puts right.
+                None => row.to_vec(),
+            };
+            if !row.is_empty() {
+                to.put(&to.expiry, key, row)?;
+            }
+        }
+        Ok(last_key(&rows, limit))
+    }
+
+    fn wanted_members(&self, group: &HintGroup) -> Outcome<Vec<SessionDigest>> {
+        let mut wanted = Vec::with_capacity(group.members.len());
+        for hint in group.hints() {
+            let row = self.session(&hint.1)?;
+            if row.and_then(|row| hint_of(hint.1, &row)) == Some(hint) {
+                wanted.push(hint.1);
+            }
+        }
+        Ok(wanted)
+    }
+
     /// Removes rows that are no groups, and groups of nobody.
     pub(super) fn remove_stray_groups(&self) -> Outcome<()> {
         let mut rows = self.expiry.iter();
         while let Some((key, row)) = self.guard.run(|| rows.next().transpose())? {
             let is_wanted = match HintGroup::decode(&key, &row) {
-                Some(group) => self.is_anybodys(&group)?,
+                Some(group) => !self.wanted_members(&group)?.is_empty(),
                 None => false,
             };
             if !is_wanted {
@@ -224,15 +260,5 @@ impl Index {
             }
         }
         Ok(())
-    }
-
-    fn is_anybodys(&self, group: &HintGroup) -> Outcome<bool> {
-        for hint in group.hints() {
-            let row = self.session(&hint.1)?;
-            if row.and_then(|row| hint_of(hint.1, &row)) == Some(hint) {
-                return Ok(true);
-            }
-        }
-        Ok(false)
     }
 }

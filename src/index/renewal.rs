@@ -4,9 +4,16 @@
 //! it lies there until it is written over: a copy into another directory is
 //! as large as its rows make it, and holds nothing else.
 //!
-//! INVARIANT: behind the cursor the successor has the rows of the index. What
-//! the index is told it hands on, wherever the cursor is; copying and telling
-//! exclude each other, which is the caller's part.
+//! INVARIANT: behind the cursor the successor has the rows of the index, but for
+//! dead IDs; members of a group of hints may be missing that no session's row
+//! names. What the index is told it hands on, wherever the cursor is; copying and
+//! telling exclude each other, which is the caller's part.
+//!
+//! INVARIANT: of the dead IDs the successor has those that are behind the cursor
+//! and those that were told meanwhile, in rows of its own, which are fuller.
+//! They are copied and handed on as IDs and not as rows: a row of the index would
+//! hide those that it does not hold and the successor's row does. An ID may be
+//! added twice, and none goes before its time.
 
 use std::ops::Bound;
 use std::path::Path;
@@ -17,6 +24,8 @@ use parking_lot::{Mutex, RwLock};
 
 use super::guard::Outcome;
 use super::rows::Index;
+use crate::format::derived_rows::GROUP_MEMBERS;
+use crate::format::retired_rows::ROW_MEMBERS;
 
 const TREES: usize = 7;
 
@@ -88,6 +97,15 @@ impl RowCount {
     }
 }
 
+/// A row with its key.
+pub(super) type Row = (sled::IVec, sled::IVec);
+
+/// The last key of some rows, if there may be more behind it.
+pub(super) fn last_key(rows: &[Row], limit: usize) -> Option<sled::IVec> {
+    let last = rows.last().filter(|_| rows.len() >= limit);
+    last.map(|(key, _)| key.clone())
+}
+
 /// How far the copy has come.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct CopyCursor {
@@ -138,20 +156,27 @@ impl Index {
         self.successor.0.write().take()
     }
 
-    /// Hands a change on. A copy that is in trouble is no trouble here: it
-    /// remembers its own, and whoever finishes it meets it again.
+    /// Hands a change on.
     pub(super) fn hand_on(&self, tree: &sled::Tree, key: &[u8], row: Option<&[u8]>) {
+        self.tell_successor(|successor| {
+            let Some(twin) = successor.twin_of(self, tree) else {
+                return Ok(());
+            };
+            match row {
+                Some(row) => successor.insert(twin, key, row.to_vec()),
+                None => successor.remove(twin, key),
+            }
+        });
+    }
+
+    /// The same for what is no single row. A copy that is in trouble is no trouble
+    /// here: it remembers its own, and whoever finishes it meets it again.
+    pub(super) fn tell_successor(&self, tell: impl FnOnce(&Self) -> Outcome<()>) {
         let Some(successor) = self.successor.get() else {
             return;
         };
-        let Some(twin) = successor.twin_of(self, tree) else {
-            return;
-        };
-        let told = match row {
-            Some(row) => successor.insert(twin, key, row.to_vec()),
-            None => successor.remove(twin, key),
-        };
-        if let Err(trouble) = told {
+        if let Err(trouble) = tell(&successor) {
+            successor.guard.fail();
             tracing::warn!(%trouble, "the copy of the index is in trouble");
         }
     }
@@ -167,25 +192,39 @@ impl Index {
         let (Some(from), Some(onto)) = (from.get(cursor.tree), onto.get(cursor.tree)) else {
             return Ok(false);
         };
-        let start = cursor.after.clone();
-        let start = start.map_or(Bound::Unbounded, Bound::Excluded);
-        let rows = self.guard.run(|| {
-            from.range((start, Bound::Unbounded))
-                .take(limit)
-                .collect::<sled::Result<Vec<_>>>()
-        })?;
-        for (key, row) in &rows {
-            if to.guard.run(|| onto.insert(key, row))?.is_none() {
-                to.count.add();
-            }
-        }
-        if rows.len() < limit {
-            cursor.tree = cursor.tree.saturating_add(1);
-            cursor.after = None;
+        let after = cursor.after.take();
+        cursor.after = if std::ptr::eq(*from, &raw const self.expiry) {
+            // Each member is looked for.
+            self.copy_groups(to, after, limit / GROUP_MEMBERS)?
+        } else if std::ptr::eq(*from, &raw const self.retired) {
+            self.copy_retired(to, after, limit.saturating_mul(ROW_MEMBERS))?
         } else {
-            cursor.after = rows.last().map(|(key, _)| key.clone());
+            let rows = self.rows_after(from, after, limit)?;
+            for (key, row) in &rows {
+                if to.guard.run(|| onto.insert(key, row))?.is_none() {
+                    to.count.add();
+                }
+            }
+            last_key(&rows, limit)
+        };
+        if cursor.after.is_none() {
+            cursor.tree = cursor.tree.saturating_add(1);
         }
         Ok(true)
+    }
+
+    /// Some rows of a tree in order, those behind `after`.
+    pub(super) fn rows_after(
+        &self,
+        tree: &sled::Tree,
+        after: Option<sled::IVec>,
+        limit: usize,
+    ) -> Outcome<Vec<Row>> {
+        let start = after.map_or(Bound::Unbounded, Bound::Excluded);
+        self.guard.run(|| {
+            let rows = tree.range((start, Bound::Unbounded));
+            rows.take(limit).collect()
+        })
     }
 
     /// The directory was made just now: there are no rows yet, and none were
@@ -207,6 +246,14 @@ impl Index {
         let bytes = rows.saturating_mul(bytes_of_a_row);
         let least = self.count.least_fresh_bytes(rows);
         Ok(Some(bytes.saturating_add(EMPTY_BYTES).max(least)))
+    }
+
+    /// The same at least, where it may be small: how large a few rows are is not
+    /// known before they were copied once.
+    pub(crate) fn least_fresh_bytes(&self) -> Option<u64> {
+        let rows = self.count.get()?;
+        let bytes = rows.saturating_mul(LEAST_BYTES_OF_A_ROW);
+        Some(bytes.max(self.count.least_fresh_bytes(rows)))
     }
 
     /// Notes what a row takes up in this index, which is new. Of a few rows

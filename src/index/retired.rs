@@ -1,27 +1,29 @@
 //! IDs that must not come alive again, by the time until when that holds.
 //!
-//! A row holds some of the IDs of one time: those from its key's digest on up to
-//! that of the next row, as a page does. INVARIANT: each time's first row begins
-//! with the lowest digest there can be, so that every ID has a row to look at.
-//! A full row is cut, the higher pieces first: what a crash leaves twice counts
-//! in the higher row only.
+//! A row holds some of the IDs of one time: those from its key's on up to that
+//! of the next row, as a page does. INVARIANT: a time's first row begins with
+//! the lowest ID there can be, or what is below it was forgotten, so that every
+//! ID has a row to look at. A full row is cut, the higher pieces first: what a
+//! crash leaves twice counts in the higher row only. An index that nobody uses
+//! yet gets fuller rows; they are cut when an ID is added.
 
 use std::collections::BTreeMap;
-use std::ops::Bound::{Excluded, Included, Unbounded};
+use std::ops::Bound::{self, Excluded, Included, Unbounded};
+use std::ops::ControlFlow;
 
 use super::guard::Outcome;
 use super::rows::{Index, undecodable};
-use crate::format::derived_rows::{
-    decode_members, encode_members, key_hash, split_timed_key, timed_key,
-};
 use crate::format::identity::Timestamp;
+use crate::format::retired_rows::{
+    PACKED_MEMBERS, ROW_MEMBERS, RetiredId, ShortDigest, decode_retired, encode_retired,
+    retired_hash, retired_key, split_retired_key,
+};
 use crate::session_id::SessionDigest;
 
-const FIRST: SessionDigest = SessionDigest::from_bytes([0; 16]);
-const LAST: SessionDigest = SessionDigest::from_bytes([0xff; 16]);
+const FIRST: ShortDigest = ShortDigest::FIRST;
+const LAST: ShortDigest = ShortDigest::LAST;
 
-/// IDs in a row, at most: each one that is added writes the row again.
-const MEMBERS: usize = 32;
+type Key = [u8; 16];
 
 /// The retired IDs that the index holds.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -36,75 +38,139 @@ pub(crate) struct Remembered {
 #[derive(Debug)]
 struct Part {
     until: Timestamp,
-    lower: SessionDigest,
-    upper: Option<SessionDigest>,
-    members: Vec<SessionDigest>,
+    lower: ShortDigest,
+    upper: Option<ShortDigest>,
+    members: Vec<ShortDigest>,
 }
 
 impl Part {
     fn decode(key: &[u8], row: &[u8]) -> Outcome<Self> {
-        let (until, lower) = split_timed_key(key).ok_or_else(undecodable)?;
+        let (until, lower) = split_retired_key(key).ok_or_else(undecodable)?;
         Ok(Self {
             until,
             lower,
             upper: None,
-            members: decode_members(row).ok_or_else(undecodable)?,
+            members: decode_retired(row).ok_or_else(undecodable)?,
         })
     }
 
-    fn covers(&self, until: Timestamp, digest: SessionDigest) -> bool {
-        let is_below = self.upper.is_none_or(|upper| digest < upper);
-        self.until == until && self.lower <= digest && is_below
+    fn key(&self) -> Key {
+        retired_key((self.until, self.lower))
+    }
+
+    fn covers(&self, (until, short): RetiredId) -> bool {
+        let is_below = self.upper.is_none_or(|upper| short < upper);
+        self.until == until && self.lower <= short && is_below
+    }
+
+    fn holds(&self, (until, short): RetiredId) -> bool {
+        self.until == until && self.members.binary_search(&short).is_ok()
+    }
+
+    /// Those of its members that count.
+    fn own(&self) -> impl Iterator<Item = RetiredId> {
+        let members = self.members.iter().map(|short| (self.until, *short));
+        members.filter(|id| self.covers(*id))
     }
 
     /// What it adds to the sum of its time.
     fn sum(&self) -> u64 {
-        let members = self.members.iter();
-        let own = members.filter(|digest| self.covers(self.until, **digest));
-        own.map(|digest| key_hash(&timed_key(self.until, *digest)))
-            .fold(0, u64::wrapping_add)
+        self.own().map(retired_hash).fold(0, u64::wrapping_add)
+    }
+
+    fn add(&mut self, ids: &[RetiredId]) {
+        self.members.extend(ids.iter().map(|(_, short)| *short));
+        self.members.sort_unstable();
+        self.members.dedup();
+    }
+
+    /// Rows of at most so many members each, and their keys.
+    fn pieces(&self, most: usize) -> impl DoubleEndedIterator<Item = (Key, &[ShortDigest])> {
+        let pieces = self.members.len().div_ceil(most).max(1);
+        let share = self.members.len().div_ceil(pieces).max(1);
+        let pieces = self.members.chunks(share).enumerate();
+        pieces.map(|(place, members)| {
+            let lower = match members.first() {
+                Some(first) if place > 0 => *first,
+                _ => self.lower,
+            };
+            (retired_key((self.until, lower)), members)
+        })
     }
 }
 
 impl Index {
     /// Remembers that IDs must not come alive again before their times.
-    pub(crate) fn retire(&self, mut ids: Vec<(Timestamp, SessionDigest)>) -> Outcome<()> {
+    pub(crate) fn retire(&self, mut ids: Vec<RetiredId>) -> Outcome<()> {
         ids.sort_unstable();
-        let mut left = ids.as_slice();
-        while let Some((until, digest)) = left.first().copied() {
+        self.tell_successor(|successor| successor.retire_sorted(&ids));
+        self.retire_sorted(&ids)
+    }
+
+    fn retire_sorted(&self, ids: &[RetiredId]) -> Outcome<()> {
+        self.each_covering(ids, |mut part, own| {
+            part.add(own);
             // Nobody looks while a row is cut.
             let _alone = self.retired_lock.write();
-            let mut part = self.part_of(until, digest)?;
-            let covered = left.partition_point(|(until, digest)| part.covers(*until, *digest));
+            self.put_part(&part)
+        })
+    }
+
+    /// The same in an index that nobody uses yet and no crash leaves behind.
+    pub(crate) fn pack_retired(&self, mut ids: Vec<RetiredId>) -> Outcome<()> {
+        ids.sort_unstable();
+        self.each_covering(&ids, |mut part, own| {
+            part.add(own);
+            let pieces = || part.pieces(PACKED_MEMBERS);
+            // sled cuts its nodes while they are small, so that with their keys
+            // alone there are many of them in a node, and many rows after it.
+            for (key, _) in pieces().skip(1) {
+                self.put(&self.retired, &key, Vec::new())?;
+            }
+            for (key, members) in pieces() {
+                self.put(&self.retired, &key, encode_retired(members))?;
+            }
+            Ok(())
+        })
+    }
+
+    /// Those IDs that are not retired until their times yet. They are in order.
+    pub(crate) fn not_yet_retired(&self, ids: &[RetiredId]) -> Outcome<Vec<RetiredId>> {
+        let mut new = Vec::new();
+        self.each_covering(ids, |part, own| {
+            new.extend(own.iter().filter(|id| !part.holds(**id)));
+            Ok(())
+        })?;
+        Ok(new)
+    }
+
+    /// Looks at the rows for IDs that are in order, each with its own IDs.
+    fn each_covering(
+        &self,
+        ids: &[RetiredId],
+        mut look: impl FnMut(Part, &[RetiredId]) -> Outcome<()>,
+    ) -> Outcome<()> {
+        let mut left = ids;
+        while let Some(id) = left.first() {
+            let part = self.part_of(*id)?;
+            let covered = left.partition_point(|id| part.covers(*id));
             let (own, others) = left.split_at_checked(covered.max(1)).unwrap_or((left, &[]));
-            part.members.extend(own.iter().map(|(_, digest)| *digest));
-            part.members.sort_unstable();
-            part.members.dedup();
-            self.put_part(&part)?;
+            look(part, own)?;
             left = others;
         }
         Ok(())
     }
 
     fn put_part(&self, part: &Part) -> Outcome<()> {
-        let pieces = part.members.len().div_ceil(MEMBERS).max(1);
-        let share = part.members.len().div_ceil(pieces).max(1);
-        for (place, members) in part.members.chunks(share).enumerate().rev() {
-            let lower = match members.first() {
-                Some(first) if place > 0 => *first,
-                _ => part.lower,
-            };
-            let key = timed_key(part.until, lower);
-            self.insert(&self.retired, &key, encode_members(members))?;
-        }
-        Ok(())
+        let mut pieces = part.pieces(ROW_MEMBERS).rev();
+        pieces.try_for_each(|(key, members)| self.put(&self.retired, &key, encode_retired(members)))
     }
 
     /// The row for an ID, which may be still to be made.
-    fn part_of(&self, until: Timestamp, digest: SessionDigest) -> Outcome<Part> {
-        let key = timed_key(until, digest);
+    fn part_of(&self, (until, short): RetiredId) -> Outcome<Part> {
+        let key = retired_key((until, short));
         let found = self.guard.run(|| {
-            let mut rows = self.retired.range(timed_key(until, FIRST)..=key);
+            let mut rows = self.retired.range(retired_key((until, FIRST))..=key);
             rows.next_back().transpose()
         })?;
         let mut part = match found {
@@ -117,10 +183,10 @@ impl Index {
             },
         };
         let next = self.guard.run(|| {
-            let behind = (Excluded(key), Included(timed_key(until, LAST)));
+            let behind = (Excluded(key), Included(retired_key((until, LAST))));
             self.retired.range(behind).keys().next().transpose()
         })?;
-        let next = next.map(|key| split_timed_key(&key).ok_or_else(undecodable));
+        let next = next.map(|key| split_retired_key(&key).ok_or_else(undecodable));
         part.upper = next.transpose()?.map(|(_, lower)| lower);
         Ok(part)
     }
@@ -128,10 +194,11 @@ impl Index {
     /// What damage may do to a retirement.
     #[cfg(test)]
     pub(crate) fn forget_retired(&self, digest: SessionDigest, until: Timestamp) -> Outcome<()> {
-        let mut part = self.part_of(until, digest)?;
-        part.members.retain(|member| *member != digest);
+        let short = ShortDigest::of(digest);
+        let mut part = self.part_of((until, short))?;
+        part.members.retain(|member| *member != short);
         if part.members.is_empty() {
-            return self.remove(&self.retired, &timed_key(until, part.lower));
+            return self.take(&self.retired, &part.key());
         }
         self.put_part(&part)
     }
@@ -139,11 +206,11 @@ impl Index {
     /// Whether an ID must not come alive again at `now`. Steps from time to
     /// time: there are few different ones, see `retirement`.
     pub(crate) fn is_retired(&self, digest: SessionDigest, now: Timestamp) -> Outcome<bool> {
+        let short = ShortDigest::of(digest);
         let _still = self.retired_lock.read();
         let mut passed = now;
         while let Some(until) = self.first_retired_after(passed)? {
-            let part = self.part_of(until, digest)?;
-            if part.members.binary_search(&digest).is_ok() {
+            if self.part_of((until, short))?.holds((until, short)) {
                 return Ok(true);
             }
             passed = until;
@@ -156,12 +223,12 @@ impl Index {
         let Some(next) = passed.0.checked_add(1) else {
             return Ok(None);
         };
-        let start = timed_key(Timestamp(next), FIRST);
+        let start = retired_key((Timestamp(next), FIRST));
         let mut rows = self.retired.range(start..).keys();
         let Some(key) = self.guard.run(|| rows.next().transpose())? else {
             return Ok(None);
         };
-        let (until, _) = split_timed_key(&key).ok_or_else(undecodable)?;
+        let (until, _) = split_retired_key(&key).ok_or_else(undecodable)?;
         Ok(Some(until))
     }
 
@@ -170,9 +237,11 @@ impl Index {
         // The clock may have gone back since.
         let after = self.forgotten_through()?.max(now);
         let mut sums: BTreeMap<Timestamp, u64> = BTreeMap::new();
-        self.each_part((Excluded(timed_key(after, LAST)), Unbounded), |part| {
+        let range = (Excluded(retired_key((after, LAST))), Unbounded);
+        self.each_part(range, |part| {
             let sum = sums.entry(part.until).or_default();
             *sum = sum.wrapping_add(part.sum());
+            ControlFlow::Continue(())
         })?;
         Ok(Remembered { after, sums })
     }
@@ -181,18 +250,22 @@ impl Index {
     pub(crate) fn sum_retired_until(&self, until: Timestamp) -> Outcome<u64> {
         let mut sum = 0_u64;
         let range = (
-            Included(timed_key(until, FIRST)),
-            Included(timed_key(until, LAST)),
+            Included(retired_key((until, FIRST))),
+            Included(retired_key((until, LAST))),
         );
-        self.each_part(range, |part| sum = sum.wrapping_add(part.sum()))?;
+        self.each_part(range, |part| {
+            sum = sum.wrapping_add(part.sum());
+            ControlFlow::Continue(())
+        })?;
         Ok(sum)
     }
 
-    fn each_part(
+    /// Looks at rows for as long as it is told to; whether there are more.
+    fn each_part<K: AsRef<[u8]>>(
         &self,
-        range: (std::ops::Bound<[u8; 24]>, std::ops::Bound<[u8; 24]>),
-        mut look: impl FnMut(&Part),
-    ) -> Outcome<()> {
+        range: (Bound<K>, Bound<K>),
+        mut look: impl FnMut(&Part) -> ControlFlow<()>,
+    ) -> Outcome<bool> {
         let mut rows = self.retired.range(range);
         let mut last: Option<Part> = None;
         while let Some((key, row)) = self.guard.run(|| rows.next().transpose())? {
@@ -200,18 +273,45 @@ impl Index {
             if let Some(mut before) = last.replace(part) {
                 let next = last.as_ref().filter(|next| next.until == before.until);
                 before.upper = next.map(|next| next.lower);
-                look(&before);
+                if look(&before).is_break() {
+                    return Ok(true);
+                }
             }
         }
-        last.iter().for_each(look);
-        Ok(())
+        let _ = last.iter().try_for_each(look);
+        Ok(false)
+    }
+
+    /// Copies so many IDs, about, those of the rows behind `after`, into an index
+    /// that nobody uses yet; returns the last row's key, if there are more.
+    pub(super) fn copy_retired(
+        &self,
+        to: &Self,
+        after: Option<sled::IVec>,
+        limit: usize,
+    ) -> Outcome<Option<sled::IVec>> {
+        let mut ids = Vec::new();
+        let mut last = None;
+        let start = after.map_or(Unbounded, Excluded);
+        let more = self.each_part((start, Unbounded), |part| {
+            ids.extend(part.own());
+            last = Some(sled::IVec::from(&part.key()));
+            if ids.len() < limit {
+                ControlFlow::Continue(())
+            } else {
+                ControlFlow::Break(())
+            }
+        })?;
+        to.pack_retired(ids)?;
+        Ok(last.filter(|_| more))
     }
 
     /// Removes some rows whose time has passed; returns how many.
     pub(crate) fn forget_passed(&self, now: Timestamp, limit: usize) -> Outcome<usize> {
+        self.tell_successor(|successor| successor.forget_passed(now, limit).map(drop));
         let keys = self.guard.run(|| {
             self.retired
-                .range(..=timed_key(now, LAST))
+                .range(..=retired_key((now, LAST)))
                 .keys()
                 .take(limit)
                 .collect::<sled::Result<Vec<_>>>()
@@ -220,118 +320,11 @@ impl Index {
             self.set_forgotten_through(self.forgotten_through()?.max(now))?;
         }
         for key in &keys {
-            self.remove(&self.retired, key)?;
+            self.take(&self.retired, key)?;
         }
         Ok(keys.len())
     }
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn digest(number: u32) -> SessionDigest {
-        let mut bytes = [0; 16];
-        // Spread, as digests are.
-        bytes[..4].copy_from_slice(&number.wrapping_mul(0x9e37_79b9).to_be_bytes());
-        bytes[12..].copy_from_slice(&number.to_be_bytes());
-        SessionDigest::from_bytes(bytes)
-    }
-
-    fn open() -> (tempfile::TempDir, Index) {
-        let directory = tempfile::tempdir().unwrap();
-        let index = Index::open(&directory.path().join("index"), 1 << 20).unwrap();
-        (directory, index)
-    }
-
-    fn rows(index: &Index) -> Vec<usize> {
-        let rows = index.retired.iter().values();
-        rows.map(|row| row.unwrap().len() / 16).collect()
-    }
-
-    #[test]
-    fn every_id_is_found_however_many_there_are_and_no_other() {
-        let (_directory, index) = open();
-        let times = [Timestamp(5), Timestamp(9)];
-        for chunk in 0..20 {
-            let numbers = chunk * 50..chunk * 50 + 50;
-            let ids = numbers.map(|number| (times[number as usize % 2], digest(number)));
-            index.retire(ids.collect()).unwrap();
-        }
-        for number in 0..1000 {
-            let until = times[number as usize % 2];
-            let before = Timestamp(until.0 - 1);
-            assert!(index.is_retired(digest(number), before).unwrap());
-            let is_still = index.is_retired(digest(number), until).unwrap();
-            assert!(!is_still, "its time has passed");
-        }
-        for number in 1000..1200 {
-            assert!(!index.is_retired(digest(number), Timestamp(0)).unwrap());
-        }
-        let rows = rows(&index);
-        assert!(rows.iter().all(|members| *members <= MEMBERS), "{rows:?}");
-        assert_eq!(rows.iter().sum::<usize>(), 1000);
-        assert!(rows.len() < 1000 / 12, "{}", rows.len());
-    }
-
-    #[test]
-    fn the_sum_is_that_of_the_ids_whatever_rows_they_are_in() {
-        let (_directory, one) = open();
-        let (_other_directory, other) = open();
-        let until = Timestamp(5);
-        let ids: Vec<_> = (0..500).map(|number| (until, digest(number))).collect();
-        one.retire(ids.clone()).unwrap();
-        for id in ids.iter().rev() {
-            other.retire(vec![*id]).unwrap();
-            other.retire(vec![*id]).unwrap();
-        }
-        assert_ne!(rows(&one), rows(&other));
-        let expected = ids
-            .iter()
-            .map(|(until, digest)| key_hash(&timed_key(*until, *digest)));
-        let expected = expected.fold(0, u64::wrapping_add);
-        for index in [one, other] {
-            assert_eq!(index.sum_retired_until(until).unwrap(), expected);
-            let sums = index.sum_retired(Timestamp(0)).unwrap().sums;
-            assert_eq!(sums, BTreeMap::from([(until, expected)]));
-        }
-    }
-
-    #[test]
-    fn what_a_crash_leaves_twice_counts_once() {
-        let (_directory, index) = open();
-        let until = Timestamp(5);
-        index
-            .retire((0..20).map(|number| (until, digest(number))).collect())
-            .unwrap();
-        let sum = index.sum_retired_until(until).unwrap();
-        // The row is cut, and the higher piece only is there.
-        let mut part = index.part_of(until, digest(0)).unwrap();
-        let higher = part.members.split_off(10);
-        index
-            .insert(
-                &index.retired,
-                &timed_key(until, higher[0]),
-                encode_members(&higher),
-            )
-            .unwrap();
-        assert_eq!(index.sum_retired_until(until).unwrap(), sum);
-        for number in 0..20 {
-            assert!(index.is_retired(digest(number), Timestamp(0)).unwrap());
-        }
-        index.retire(vec![(until, digest(77))]).unwrap();
-        assert!(index.is_retired(digest(77), Timestamp(0)).unwrap());
-    }
-
-    #[test]
-    fn what_has_passed_goes_in_slices() {
-        let (_directory, index) = open();
-        let ids = (0..400).map(|number| (Timestamp(5 + u64::from(number % 2)), digest(number)));
-        index.retire(ids.collect()).unwrap();
-        while index.forget_passed(Timestamp(5), 4).unwrap() == 4 {}
-        for number in 0..400 {
-            let is_there = index.is_retired(digest(number), Timestamp(0)).unwrap();
-            assert_eq!(is_there, number % 2 == 1);
-        }
-    }
-}
+mod tests;

@@ -112,6 +112,11 @@ impl Index {
 
     pub(super) fn insert(&self, tree: &sled::Tree, key: &[u8], row: Vec<u8>) -> Outcome<()> {
         self.hand_on(tree, key, Some(&row));
+        self.put(tree, key, row)
+    }
+
+    /// Without handing it on.
+    pub(super) fn put(&self, tree: &sled::Tree, key: &[u8], row: Vec<u8>) -> Outcome<()> {
         let old = self.guard.run(|| tree.insert(key, row))?;
         if old.is_none() {
             self.count.add();
@@ -121,6 +126,11 @@ impl Index {
 
     pub(super) fn remove(&self, tree: &sled::Tree, key: &[u8]) -> Outcome<()> {
         self.hand_on(tree, key, None);
+        self.take(tree, key)
+    }
+
+    /// Without handing it on.
+    pub(super) fn take(&self, tree: &sled::Tree, key: &[u8]) -> Outcome<()> {
         let old = self.guard.run(|| tree.remove(key))?;
         if old.is_some() {
             self.count.remove();

@@ -4,6 +4,8 @@ use std::sync::Arc;
 
 use super::super::testing::{check_hash, open, rebuild};
 use super::is_overgrown;
+use crate::format::identity::Timestamp;
+use crate::format::retired_rows::ShortDigest;
 use crate::index::Index;
 use crate::{
     Crash, Database, Error, Fault, FaultEffect, IndexFate, Operation, Phase, Session,
@@ -212,13 +214,13 @@ fn a_copy_that_cannot_take_its_place_goes() {
 }
 
 /// Rows of nobody, put and removed again.
-fn swell(index: &Index) {
+fn swell(index: &Index, rows: u128) {
     let digest = |number: u128| SessionDigest::from_bytes(number.to_be_bytes());
-    for number in 0..30_000 {
+    for number in 0..rows {
         index.put_owner("user:1", digest(number)).unwrap();
     }
     index.flush().unwrap();
-    for number in 0..30_000 {
+    for number in 0..rows {
         index.drop_owner("user:1", digest(number)).unwrap();
     }
     index.flush().unwrap();
@@ -232,7 +234,7 @@ fn an_index_that_was_large_is_copied_each_time() {
     for round in 2..5 {
         let index = db.engine().index.get().unwrap();
         assert!(!db.engine().wants_renewal(), "it holds little");
-        swell(&index);
+        swell(&index, 30_000);
         let before = index.disk_bytes();
         drop(index);
         assert!(db.engine().wants_renewal(), "{before} bytes");
@@ -287,7 +289,7 @@ fn of_a_few_rows_in_a_large_file_nothing_follows_for_others() {
     let db = open(&disk);
     fill(&db, 10);
     let index = db.engine().index.get().unwrap();
-    swell(&index);
+    swell(&index, 30_000);
     index.note_bytes_of_a_row().unwrap();
     let fresh = index.fresh_bytes().unwrap().unwrap();
     assert!(fresh < 2 << 20, "{fresh}");
@@ -327,12 +329,12 @@ fn a_copy_that_does_not_help_is_not_made_again() {
     // Rows that are much larger than others.
     let until = db.engine().now().plus(std::time::Duration::from_secs(60));
     let digest = |number: u128| SessionDigest::from_bytes((number << 100).to_be_bytes());
-    let ids = (0..60_000).map(|number| (until, digest(number)));
+    let ids = (0..200_000).map(|number| (until, ShortDigest::of(digest(number))));
     index.retire(ids.collect()).unwrap();
     index.flush().unwrap();
     drop(index);
     let mut copies = 0;
-    while db.engine().wants_renewal() {
+    while db.engine().wants_renewal() || db.engine().wants_small_renewal() {
         while db.engine().renew_step().unwrap() {}
         copies += 1;
         assert!(copies < 3);
@@ -340,6 +342,103 @@ fn a_copy_that_does_not_help_is_not_made_again() {
     let index = db.engine().index.get().unwrap();
     let taken = index.disk_bytes();
     assert!(taken > 1 << 20, "{taken}");
+}
+
+#[test]
+fn a_small_index_is_copied_when_nobody_needs_it_to_grow() {
+    let disk = SimulatedDisk::new(15).unwrap();
+    let db = open(&disk);
+    fill(&db, 10);
+    assert!(!db.engine().wants_small_renewal());
+    let index = db.engine().index.get().unwrap();
+    swell(&index, 1200);
+    let before = index.disk_bytes();
+    drop(index);
+    assert!((256 << 10..1 << 20).contains(&before), "{before} bytes");
+    assert!(!db.engine().wants_renewal(), "it may grow as it is used");
+    assert!(db.engine().wants_small_renewal());
+    db.compact().unwrap();
+    assert_eq!(name(&db), "index-0002");
+    let after = db.engine().index.get().unwrap().disk_bytes();
+    assert!(after < before / 2, "{before} became {after}");
+    assert!(!db.engine().wants_small_renewal());
+    check(&db, 8);
+}
+
+#[test]
+fn dead_ids_are_in_the_copy_whenever_they_died() {
+    let (disk, db) = filled(16);
+    let mut sessions: Vec<_> = db.sessions().map(|info| info.unwrap().digest).collect();
+    let alive = sessions.split_off(20);
+    let mut dead = Vec::new();
+    let mut kill = || {
+        if let Some(digest) = sessions.pop() {
+            db.revoke(digest).unwrap();
+            dead.push(digest);
+        }
+        db.checkpoint().unwrap();
+    };
+    (0..5).for_each(|_| kill());
+    while db.engine().renew_step().unwrap() {
+        kill();
+    }
+    kill();
+    assert_eq!(name(&db), "index-0002");
+    db.verify().unwrap();
+    let disk = disk.crash(Crash::KeepAll, IndexFate::Kept).unwrap();
+    let db = open(&disk);
+    assert_eq!(name(&db), "index-0002", "it is not rebuilt");
+    assert!(dead.len() > 10, "{}", dead.len());
+    for digest in dead {
+        assert!(db.is_retired(digest).unwrap());
+    }
+    for digest in alive {
+        assert!(!db.is_retired(digest).unwrap());
+    }
+    db.verify().unwrap();
+}
+
+fn hinted(db: &Database) -> Vec<SessionDigest> {
+    let index = db.engine().index.get().unwrap();
+    let groups = index.due_groups(None, Timestamp(u64::MAX), usize::MAX);
+    let (groups, _) = groups.unwrap();
+    let mut members: Vec<_> = groups.into_iter().flat_map(|group| group.members).collect();
+    members.sort_unstable();
+    members
+}
+
+#[test]
+fn the_copy_leaves_out_hints_of_sessions_that_are_gone_and_no_others() {
+    let (disk, db) = filled(17);
+    let mut sessions = fill(&db, 40);
+    assert_eq!(hinted(&db).len(), 80, "the dead are in it still");
+    let mut steps = 0;
+    while db.engine().renew_step().unwrap() {
+        steps += 1;
+        // Some hints come meanwhile, and some sessions go.
+        let lives_on = &sessions[steps];
+        let expiry = crate::Expiry::Idle(std::time::Duration::from_secs(60 * steps as u64));
+        lives_on.set_expiry(expiry).unwrap();
+        sessions.pop().unwrap().flush().unwrap();
+        fill(&db, 3);
+        db.checkpoint().unwrap();
+        while db.engine().sweep_slice() {}
+    }
+    let mut alive: Vec<_> = db.sessions().map(|info| info.unwrap().digest).collect();
+    alive.sort_unstable();
+    let mut members = hinted(&db);
+    members.dedup();
+    assert!(alive.iter().all(|digest| members.contains(digest)));
+    assert!(members.len() < alive.len() + 4 * steps, "{}", members.len());
+    db.verify().unwrap();
+    check_hash(&db);
+    while db.engine().renew_step().unwrap() {}
+    assert_eq!(hinted(&db), alive, "now that nothing happened meanwhile");
+    db.verify().unwrap();
+    let disk = disk.crash(Crash::KeepAll, IndexFate::Kept).unwrap();
+    let db = open(&disk);
+    assert_eq!(hinted(&db), alive);
+    db.verify().unwrap();
 }
 
 #[test]

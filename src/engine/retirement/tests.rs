@@ -3,7 +3,7 @@ use std::time::Duration;
 
 use crate::engine::testing::rebuild;
 use crate::format::identity::Timestamp;
-use crate::{Clock as _, Database, ManualClock, SessionId, SimulatedDisk};
+use crate::{Clock as _, Database, ManualClock, SessionDigest, SessionId, SimulatedDisk};
 
 const DAY: Duration = Duration::from_secs(86_400);
 
@@ -184,6 +184,46 @@ fn ids_that_die_into_a_time_that_had_passed_before_add_up() {
         assert_eq!(db.engine().index.name(), "index-0001", "it is not rebuilt");
         assert!(db.is_retired(id).unwrap());
         db.verify().unwrap();
+    }
+}
+
+/// Those of a time that have the same short digest are one in the index, and so
+/// they are one in the sums.
+#[test]
+fn ids_that_the_index_cannot_tell_apart_count_once() {
+    for clean in [false, true] {
+        let (clock, disk, db) = scene();
+        let until = db.engine().retire_until(Timestamp::from(clock.now()));
+        let twin = |last| {
+            let mut bytes = [7; 16];
+            bytes[15] = last;
+            SessionDigest::from_bytes(bytes)
+        };
+        // In one batch, and in two.
+        for twins in [&[1, 2][..], &[3]] {
+            for last in twins {
+                let dirty = &mut db.engine().dirty.lock().retired;
+                dirty.push((twin(*last), until));
+            }
+            flushed(&db);
+            db.checkpoint().unwrap();
+            db.verify().unwrap();
+        }
+        let sums = db.engine().checkpointer.lock().retired.clone();
+        rebuild(db.engine());
+        assert_eq!(db.engine().checkpointer.lock().retired, sums);
+        if clean {
+            db.close().unwrap();
+        }
+        let disk = disk
+            .crash(crate::Crash::KeepAll, crate::IndexFate::Kept)
+            .unwrap();
+        let db = open(&clock, &disk);
+        assert_eq!(db.engine().index.name(), "index-0002", "it is not rebuilt");
+        db.verify().unwrap();
+        for last in 1..=3 {
+            assert!(db.is_retired(twin(last)).unwrap());
+        }
     }
 }
 
