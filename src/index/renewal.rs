@@ -197,6 +197,8 @@ impl Index {
             // Each member is looked for.
             self.copy_groups(to, after, limit / GROUP_MEMBERS)?
         } else if std::ptr::eq(*from, &raw const self.retired) {
+            // As many IDs as so many rows hold: half a mebibyte, in one go. With
+            // less the rows would take more space.
             self.copy_retired(to, after, limit.saturating_mul(ROW_MEMBERS))?
         } else {
             let rows = self.rows_after(from, after, limit)?;
