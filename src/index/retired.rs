@@ -188,6 +188,9 @@ impl Index {
         })?;
         let next = next.map(|key| split_retired_key(&key).ok_or_else(undecodable));
         part.upper = next.transpose()?.map(|(_, lower)| lower);
+        // What a crash left twice would take the place of what came since.
+        part.members
+            .retain(|short| part.upper.is_none_or(|upper| *short < upper));
         Ok(part)
     }
 

@@ -261,3 +261,24 @@ fn a_copy_that_cannot_take_in_an_id_is_of_no_use() {
     assert!(index.is_retired(digest(1), Timestamp(0)).unwrap());
     assert!(copy.flush().is_err());
 }
+
+#[test]
+fn what_a_crash_leaves_twice_takes_no_place_when_its_row_is_cut() {
+    let (_directory, index) = open();
+    let until = Timestamp(5);
+    let short = |byte: u8| ShortDigest::of(SessionDigest::from_bytes([byte; 16]));
+    let ids = |bytes: std::ops::Range<u8>| bytes.step_by(2).map(|byte| (until, short(byte)));
+    index.retire(ids(0..128).collect()).unwrap();
+    // One more has to be put, and the higher piece only is there.
+    let higher: Vec<_> = ids(64..128).map(|(_, short)| short).collect();
+    let key = retired_key((until, higher[0]));
+    let row = encode_retired(&higher);
+    index.put(&index.retired, &key, row).unwrap();
+    for byte in [65, 1, 127, 3] {
+        index.retire(vec![(until, short(byte))]).unwrap();
+    }
+    let mut all: Vec<_> = ids(0..128).collect();
+    all.extend([1, 3, 65, 127].map(|byte| (until, short(byte))));
+    assert_eq!(index.not_yet_retired(&all).unwrap(), []);
+    assert_eq!(index.sum_retired_until(until).unwrap(), sum_of(all));
+}
