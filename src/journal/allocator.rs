@@ -74,14 +74,9 @@ fn is_short(tail: &Tail, options: &JournalOptions) -> bool {
     !is_full && ahead(tail) < least
 }
 
-/// The same where the last attempt did not find the disk full. A file that is
-/// there already is put behind the current one as soon as that is filled:
-/// nobody has to wait for it then.
+/// The same where the last attempt did not find the disk full.
 pub(super) fn wants_work(tail: &Tail, options: &JournalOptions) -> bool {
-    let has_spare = tail.next.is_none()
-        && !tail.spares.is_empty()
-        && tail.current.allocated >= options.segment_bytes;
-    !tail.is_full && (has_spare || is_short(tail, options))
+    !tail.is_full && is_short(tail, options)
 }
 
 /// The allocator's thread.
@@ -290,10 +285,6 @@ pub(super) fn recycle(shared: &Shared, unnecessary: &[JournalNumber]) -> Result<
     }
     if removed {
         shared.options.sync_directory()?;
-    }
-    let tail = shared.tail.lock();
-    if wants_work(&tail, &shared.options) {
-        shared.allocate.notify_one();
     }
     Ok(())
 }

@@ -76,6 +76,10 @@ impl Shared {
             bytes,
         });
         tail.current = next;
+        if !tail.spares.is_empty() {
+            // It only has to be put behind this one: nobody is to wait for that.
+            tail.wanted = tail.wanted.max(1);
+        }
         self.allocate.notify_one();
         Ok(())
     }

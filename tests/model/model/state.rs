@@ -94,10 +94,18 @@ impl State {
         let died = terms.expires_at(&session).unwrap_or(moment.now);
         let retired = Retired {
             at_least: died.min(moment.now).plus(terms.period()),
-            at_most: moment.now.plus(terms.longest_period()),
+            at_most: self.at_most(name, moment),
             position: moment.position,
         };
         self.retired.insert(name, retired);
+    }
+
+    /// Until when an ID that dies now is remembered at most: the clock may have
+    /// gone back since it was that of another session, which died later.
+    fn at_most(&self, name: Name, moment: &Moment) -> Time {
+        let end = moment.now.plus(moment.terms.longest_period());
+        let before = self.retired.get(&name);
+        before.map_or(end, |before| end.max(before.at_most))
     }
 
     /// Removes a session if there is one, of which nobody knows whether it was
@@ -106,14 +114,11 @@ impl State {
         if self.sessions.contains_key(&name) {
             return;
         }
-        let mut ended = Retired {
+        let ended = Retired {
             at_least: Time::default(),
-            at_most: moment.now.plus(moment.terms.longest_period()),
+            at_most: self.at_most(name, moment),
             position: moment.position,
         };
-        if let Some(before) = self.retired.get(&name) {
-            ended.at_most = ended.at_most.max(before.at_most);
-        }
         self.retired.insert(name, ended);
     }
 
