@@ -67,11 +67,16 @@ pub(crate) struct Base {
 impl Base {
     /// The base that a row describes.
     pub(crate) fn from_row(digest: SessionDigest, row: &SessionRow) -> Result<Self, Malformed> {
+        Ok(Self::with_hash(digest, row, row.hash(digest)?))
+    }
+
+    /// The same where the row's hash is known.
+    pub(crate) fn with_hash(digest: SessionDigest, row: &SessionRow, row_hash: u64) -> Self {
         let (table, keys, bytes) = match &row.content {
             RowContent::Whole { table, record } => (*table, record.keys, record.bytes),
             RowContent::Damaged { .. } => (PageTable::default(), 0, 0),
         };
-        Ok(Self {
+        Self {
             digest,
             generation: row.generation(),
             location: row.location,
@@ -80,8 +85,8 @@ impl Base {
             keys,
             bytes,
             is_damaged: matches!(row.content, RowContent::Damaged { .. }),
-            row_hash: row.hash(digest)?,
-        })
+            row_hash,
+        }
     }
 
     /// Whether there may be page rows besides the session's own.

@@ -9,6 +9,7 @@
 //!
 //! Batches never interleave: one lock covers all five steps (11).
 
+use std::cmp::Reverse;
 use std::sync::Arc;
 
 use super::Engine;
@@ -16,7 +17,7 @@ use super::cell::{Base, Cell, Frozen, Life};
 use super::compaction::Compactor;
 use super::delta::Delta;
 use super::lookup::Setback;
-use super::merge::{Merge, Merged, Step};
+use super::merge::{Merge, Merged, NewRow, Step};
 use super::renewal::Renewal;
 use super::retirement::RetiredSums;
 use crate::error::{Error, Result};
@@ -206,12 +207,17 @@ impl Engine {
     /// Goes on from where the checkpoint is. Publishing may be repeated, a
     /// committed batch must not be.
     fn advance(&self, checkpointer: &mut Checkpointer, pending: &mut Pending) -> Result<()> {
-        let freeze = &pending.freeze;
-        let plan = match pending.plan.take() {
+        let Pending { freeze, plan } = pending;
+        let plan = match plan {
             Some(plan) => plan,
-            None => self.write_batch(checkpointer, freeze)?,
+            None => {
+                freeze.dirty.garbage = Vec::new();
+                let written = self.write_batch(checkpointer, freeze)?;
+                // The plan has those that are left.
+                freeze.dirty.cells = Vec::new();
+                plan.insert(written)
+            }
         };
-        let plan = pending.plan.insert(plan);
         self.publish_all(checkpointer, plan, freeze)?;
         self.memtable.release_all();
         self.progress.note_checkpoint(self.now());
@@ -294,12 +300,12 @@ impl Engine {
             plan.merged.push(Merged {
                 cell: Arc::clone(cell),
                 frozen,
-                old,
                 steps,
             });
         }
-        // Neighbours in the index are published one after another.
-        plan.merged.sort_by_key(|merged| merged.frozen.digest);
+        // Neighbours in the index are published one after another, from the end.
+        plan.merged
+            .sort_unstable_by_key(|merged| Reverse(merged.frozen.digest));
         plan.announced.sort();
         let mut retired = Vec::with_capacity(freeze.dirty.retired.len());
         for (digest, until) in &freeze.dirty.retired {
@@ -350,7 +356,7 @@ impl Engine {
             Life::Damaged => write_damage(writer, batch, frozen),
             _ => Merge::new(self, writer, batch, frozen, old, hint).run(),
         };
-        let (steps, base) = match merged {
+        let steps = match merged {
             // The session is lost and says so; the others go on (15).
             Err(Setback::Error(error @ Error::Corrupted { .. })) => {
                 tracing::error!(%error, session = %frozen.digest, "a session is damaged");
@@ -358,10 +364,10 @@ impl Engine {
             }
             merged => merged?,
         };
-        plan.index_hash = plan.index_hash.wrapping_add(base.row_hash);
         let old = row.as_ref().map(|(digest, row)| (*digest, row));
         for new in steps.iter().filter_map(Step::row) {
-            plan.announced.add((frozen.digest, new), old);
+            plan.index_hash = plan.index_hash.wrapping_add(new.hash);
+            plan.announced.add((frozen.digest, &new.row), old);
         }
         Ok(steps)
     }
@@ -383,18 +389,23 @@ impl Engine {
     fn publish_all(
         &self,
         checkpointer: &mut Checkpointer,
-        plan: &Plan,
+        plan: &mut Plan,
         freeze: &Freeze,
     ) -> Result<()> {
         let batch = plan.batch;
         // First: from here on the registry may forget the dead.
         self.publish_retired(checkpointer, plan, freeze)?;
         self.announce(checkpointer, plan)?;
-        for some in plan.merged.chunks(ROOM_CHECKED_EVERY) {
-            self.check_room()?;
-            for merged in some {
-                self.publish_one(checkpointer, merged, batch)?;
+        plan.announced = Announcement::default();
+        let mut count = 0_usize;
+        while let Some(merged) = plan.merged.last() {
+            if count.is_multiple_of(ROOM_CHECKED_EVERY) {
+                self.check_room()?;
             }
+            self.publish_one(checkpointer, merged, batch)?;
+            // What it holds counts as free from here on, and is.
+            plan.merged.pop();
+            count = count.saturating_add(1);
         }
         self.check_room()?;
         let index = self.index.get()?;
@@ -489,16 +500,15 @@ fn write_damage(
     writer: &mut BatchWriter,
     batch: Batch,
     frozen: &Frozen,
-) -> Result<(Vec<Step>, Base), Setback> {
+) -> Result<Vec<Step>, Setback> {
     let generation = frozen.record.generation;
     let row = SessionRow {
         location: writer.session_damage(frozen.digest, generation)?,
         sequence: batch,
         content: RowContent::Damaged { generation },
     };
-    let base = Base::from_row(frozen.digest, &row).map_err(Trouble::new)?;
-    let step = Step::Damaged(Box::new(row), Box::new(base.clone()));
-    Ok((vec![step], base))
+    let row = NewRow::of(frozen.digest, row).map_err(Trouble::new)?;
+    Ok(vec![Step::Damaged(row)])
 }
 
 #[cfg(test)]

@@ -29,43 +29,59 @@ use crate::format::record::{PageRow, PageTable, RowContent, SessionRecord, Sessi
 use crate::format::segment_frame::{ImageHead, PageHead};
 use crate::index::Trouble;
 use crate::segments::BatchWriter;
+use crate::session_id::SessionDigest;
 
 mod expired;
 
 /// A page with fewer bytes than this joins its predecessor.
 const SPARSE_BYTES: usize = TARGET_BYTES / 4;
 
-/// One step of publishing a session.
+/// One step of publishing a session. Most sessions have the image's alone: it
+/// lies in place, and not in memory of its own.
 #[derive(Debug)]
 pub(super) enum Step {
     /// A page has this row now.
     Put(Box<str>, PageRow),
     /// A page is gone.
     Remove(Box<str>, PageNumber),
-    /// The image is in place: from here on the new base counts.
-    Image(Box<SessionRow>, Box<Base>),
+    /// The image is in place: from here on its row is the base.
+    Image(NewRow),
     /// What the session was to be merged with is damaged.
-    Damaged(Box<SessionRow>, Box<Base>),
+    Damaged(NewRow),
     /// The session is gone.
     Gone,
 }
 
+/// A session's row, and what it adds to the hash of the index.
+#[derive(Debug)]
+pub(super) struct NewRow {
+    pub(super) row: SessionRow,
+    pub(super) hash: u64,
+}
+
+impl NewRow {
+    pub(super) fn of(digest: SessionDigest, row: SessionRow) -> Result<Self, Malformed> {
+        let hash = row.hash(digest)?;
+        Ok(Self { row, hash })
+    }
+}
+
 impl Step {
     /// The session's row, when it is put with this step.
-    pub(super) fn row(&self) -> Option<&SessionRow> {
+    pub(super) fn row(&self) -> Option<&NewRow> {
         match self {
-            Self::Image(row, _) | Self::Damaged(row, _) => Some(row),
+            Self::Image(row) | Self::Damaged(row) => Some(row),
             Self::Put(..) | Self::Remove(..) | Self::Gone => None,
         }
     }
 }
 
-/// A session whose frames are written, waiting to be published.
+/// A session whose frames are written, waiting to be published. There are as
+/// many as changed since the last checkpoint, so each takes little.
 #[derive(Debug)]
 pub(super) struct Merged {
     pub(super) cell: Arc<Cell>,
     pub(super) frozen: Arc<Frozen>,
-    pub(super) old: Option<Base>,
     pub(super) steps: Vec<Step>,
 }
 
@@ -217,7 +233,7 @@ impl<'m> Merge<'m> {
     }
 
     /// Writes the frames; returns how to publish them.
-    pub(super) fn run(mut self) -> Result<(Vec<Step>, Base), Setback> {
+    pub(super) fn run(mut self) -> Result<Vec<Step>, Setback> {
         let mut pending = self.read_image()?;
         let mut position = pending.upper.clone();
         while let Some(from) = position.take() {
@@ -465,7 +481,7 @@ impl<'m> Merge<'m> {
     }
 
     /// Writes the image, last, because it sums up the pages.
-    fn write_image(mut self) -> Result<(Vec<Step>, Base), Setback> {
+    fn write_image(mut self) -> Result<Vec<Step>, Setback> {
         let (items, upper) = self.image.take().ok_or_else(missing)?;
         let record = SessionRecord {
             keys: self.keys,
@@ -494,14 +510,12 @@ impl<'m> Merge<'m> {
                 record: SessionRecord { hint_at, ..record },
             },
         };
-        let base = Base::from_row(self.frozen.digest, &row)
-            .map_err(|malformed| unencodable(&malformed))?;
-        let image = Step::Image(Box::new(row), Box::new(base.clone()));
-        self.steps.push(image);
+        let row = NewRow::of(self.frozen.digest, row);
+        let row = row.map_err(|malformed| unencodable(&malformed))?;
+        self.steps.reserve_exact(self.late.len().saturating_add(1));
+        self.steps.push(Step::Image(row));
         self.steps.append(&mut self.late);
-        // Many sessions wait to be published, most with this step alone.
-        self.steps.shrink_to_fit();
-        Ok((self.steps, base))
+        Ok(self.steps)
     }
 }
 

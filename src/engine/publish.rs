@@ -9,7 +9,7 @@ use super::Engine;
 use super::cell::{Base, Frozen, Life, State};
 use super::lookup::Setback;
 use super::memtable::CELL_BYTES;
-use super::merge::{Merged, Step};
+use super::merge::{Merged, NewRow, Step};
 use crate::format::identity::{Batch, Generation};
 use crate::format::record::SessionRow;
 use crate::index::Index;
@@ -147,35 +147,50 @@ pub(super) fn publish_step(
         Step::Remove(lower, number) => {
             index.remove_page(generation, lower, *number, batch)?;
         }
-        Step::Image(row, base) => {
-            put_row(index, merged, row)?;
-            let kept = Some((merged.frozen.digest, generation));
-            remove_old(index, merged.old.as_ref(), kept, batch)?;
-            state.base = Some((**base).clone());
-        }
-        Step::Damaged(row, base) => {
-            put_row(index, merged, row)?;
-            let kept = Some((merged.frozen.digest, generation));
-            remove_old(index, merged.old.as_ref(), kept, batch)?;
-            state.base = Some((**base).clone());
+        Step::Image(row) => replace_base(index, state, merged, row, batch)?,
+        Step::Damaged(row) => {
+            replace_base(index, state, merged, row, batch)?;
             if state.life == Life::Live && state.record.generation == generation {
                 drop(state.detach());
                 state.damage(generation);
             }
         }
         Step::Gone => {
-            remove_old(index, merged.old.as_ref(), None, batch)?;
+            remove_old(index, state.base.as_ref(), None, batch)?;
             state.base = None;
         }
     }
     Ok(())
 }
 
+/// From here on a row is the base. Until then the base is what the session was
+/// merged with: it changes under the checkpointer's lock alone. Where this was
+/// done before, it is the row itself, which is kept.
+fn replace_base(
+    index: &Index,
+    state: &mut State,
+    merged: &Merged,
+    new: &NewRow,
+    batch: Batch,
+) -> Result<(), Setback> {
+    let digest = merged.frozen.digest;
+    let old = state.base.as_ref();
+    put_row(index, &digest, old, &new.row)?;
+    let kept = Some((digest, merged.frozen.record.generation));
+    remove_old(index, old, kept, batch)?;
+    state.base = Some(Base::with_hash(digest, &new.row, new.hash));
+    Ok(())
+}
+
 /// Puts the session's row. Most are of new sessions and find none; a rebuild,
 /// or an earlier attempt, may have put this one.
-fn put_row(index: &Index, merged: &Merged, row: &SessionRow) -> Result<(), Setback> {
-    let digest = &merged.frozen.digest;
-    if merged.old.is_some() || !index.put_first(digest, row)? {
+fn put_row(
+    index: &Index,
+    digest: &SessionDigest,
+    old: Option<&Base>,
+    row: &SessionRow,
+) -> Result<(), Setback> {
+    if old.is_some() || !index.put_first(digest, row)? {
         index.put_announced(digest, row)?;
     }
     Ok(())

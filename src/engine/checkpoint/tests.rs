@@ -2,6 +2,7 @@
 //! where it is, without the help of a rebuild (3).
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 use std::time::Duration;
 
 use super::super::publish::publish_step;
@@ -256,4 +257,32 @@ fn publishing_over_a_rebuilt_index_changes_no_row() {
         assert_eq!(index.sessions_after(None, 10).unwrap(), rows);
         check_hash(&scene.db);
     }
+}
+
+#[test]
+fn what_is_published_is_let_go_of() {
+    let scene = Scene::new(12);
+    let others: Vec<_> = (0..200).map(|_| scene.db.create_session()).collect();
+    for session in &others {
+        session.set("a", &1).unwrap();
+    }
+    let engine = scene.db.engine();
+    let mut checkpointer = engine.checkpointer.lock();
+    let freeze = engine.freeze_now();
+    let mut plan = engine.write_batch(&mut checkpointer, &freeze).unwrap();
+    let merged = plan.merged.iter();
+    let frozen: Vec<_> = merged
+        .map(|merged| Arc::downgrade(&merged.frozen))
+        .collect();
+    assert_eq!(frozen.len(), others.len());
+    engine
+        .publish_all(&mut checkpointer, &mut plan, &freeze)
+        .unwrap();
+    assert!(frozen.iter().all(|frozen| frozen.upgrade().is_none()));
+    // Once more is for nothing, as when the step that follows has failed.
+    engine
+        .publish_all(&mut checkpointer, &mut plan, &freeze)
+        .unwrap();
+    drop(checkpointer);
+    scene.db.verify().unwrap();
 }
