@@ -38,6 +38,16 @@ impl PageCache {
         self.0.get(&(location, generation))
     }
 
+    /// The same by who will not ask for it again.
+    pub(crate) fn peek(&self, location: Location, generation: Generation) -> Option<Page> {
+        self.0.peek(&(location, generation))
+    }
+
+    /// Lets go of a page whose place nobody asks for any more.
+    pub(crate) fn forget(&self, location: Location, generation: Generation) {
+        self.0.remove(&(location, generation));
+    }
+
     /// Keeps a page.
     pub(crate) fn insert(&self, location: Location, generation: Generation, page: Page) {
         self.0.insert((location, generation), page);
@@ -45,7 +55,7 @@ impl PageCache {
 
     /// Keeps a page under the place of its copy, too.
     pub(crate) fn copy(&self, from: Location, to: Location, generation: Generation) {
-        if let Some(page) = self.0.peek(&(from, generation)) {
+        if let Some(page) = self.peek(from, generation) {
             self.insert(to, generation, page);
         }
     }

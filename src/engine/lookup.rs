@@ -187,7 +187,16 @@ impl Engine {
         if image.fences().contain(key) {
             return Ok(image);
         }
-        let page = self.page_at(base.generation, key)?;
+        self.page_behind_image(base.generation, key)
+    }
+
+    /// The same of a key that is not in the image.
+    pub(super) fn page_behind_image(
+        &self,
+        generation: Generation,
+        key: &str,
+    ) -> Result<Page, Setback> {
+        let page = self.page_at(generation, key)?;
         if !page.fences().contain(key) {
             return Err(Trouble::new("a page row points to the wrong page").into());
         }
@@ -224,6 +233,22 @@ impl Engine {
         if let Some(page) = self.cache.get(base.location, base.generation) {
             return Ok(page);
         }
+        let page = self.read_image(base)?;
+        self.cache
+            .insert(base.location, base.generation, page.clone());
+        Ok(page)
+    }
+
+    /// The same where it is about to be written anew. It is not kept: what is
+    /// kept in its place may be asked for again.
+    pub(super) fn image_to_replace(&self, base: &Base) -> Result<Page, Setback> {
+        match self.cache.peek(base.location, base.generation) {
+            Some(page) => Ok(page),
+            None => self.read_image(base),
+        }
+    }
+
+    fn read_image(&self, base: &Base) -> Result<Page, Setback> {
         let (head, page) = match self.segments.read_image(base.location) {
             Err(Error::Corrupted { .. }) if !self.segments.counts(base.location) => {
                 return Err(misplaced());
@@ -233,8 +258,6 @@ impl Engine {
         if head.record.generation != base.generation || head.sequence != base.sequence {
             return Err(Trouble::new("a session row points to another session").into());
         }
-        self.cache
-            .insert(base.location, base.generation, page.clone());
         Ok(page)
     }
 

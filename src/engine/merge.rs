@@ -185,6 +185,8 @@ pub(super) struct Merge<'m> {
     /// Keys whose time is over by then are left out.
     now: Timestamp,
     generation: Generation,
+    /// The image of the base, once it is read.
+    old_image: Option<Page>,
     table: PageTable,
     keys: u64,
     bytes: u64,
@@ -220,6 +222,7 @@ impl<'m> Merge<'m> {
             hint,
             now: engine.now(),
             generation,
+            old_image: None,
             table: base.map_or(fresh, |base| base.table),
             keys: base.map_or(0, |base| base.keys),
             bytes: base.map_or(0, |base| base.bytes),
@@ -267,8 +270,10 @@ impl<'m> Merge<'m> {
             self.count(&items);
             return Ok(Group::new(first, None, items));
         };
-        let page = self.engine.image(base)?;
-        Ok(self.merged(first, &page))
+        let page = self.engine.image_to_replace(base)?;
+        let group = self.merged(first, &page);
+        self.old_image = Some(page);
+        Ok(group)
     }
 
     /// What of a key that changed is to be written. One whose time is over
@@ -342,10 +347,13 @@ impl<'m> Merge<'m> {
 
     /// The page that holds a key above the image.
     fn locate(&self, key: &str) -> Result<(Place, Page), Setback> {
-        let base = self.base.ok_or_else(missing)?;
+        let image = self.old_image.as_ref().ok_or_else(missing)?;
+        if image.fences().contain(key) {
+            return Err(missing());
+        }
         let row = self.engine.index.get()?.page_at(self.generation, key)?;
         let (lower, row) = row.ok_or_else(missing)?;
-        let page = self.engine.page_of(base, key)?;
+        let page = self.engine.page_behind_image(self.generation, key)?;
         if page.fences().lower != lower {
             return Err(missing());
         }

@@ -10,7 +10,7 @@ use super::cell::{Base, Frozen, Life, State};
 use super::lookup::Setback;
 use super::memtable::CELL_BYTES;
 use super::merge::{Merged, NewRow, Step};
-use crate::format::identity::{Batch, Generation};
+use crate::format::identity::{Batch, Generation, Location};
 use crate::format::record::SessionRow;
 use crate::index::Index;
 use crate::session_id::SessionDigest;
@@ -34,11 +34,15 @@ impl Engine {
                 self.check_room()?;
             }
             let mut state = merged.cell.state.write();
+            let old = place_of(&state);
             if slice.iter().any(|step| matches!(step, Step::Damaged(..))) {
                 self.keep_owner_of(&state);
             }
             for step in slice {
                 publish_step(&index, &mut state, merged, step, batch)?;
+            }
+            if let Some((location, generation)) = old.filter(|_| old != place_of(&state)) {
+                self.cache.forget(location, generation);
             }
             if let Some(step) = slice.iter().find(|step| step.row().is_some()) {
                 self.settle_owner(&state, &merged.frozen, step);
@@ -122,6 +126,12 @@ impl Engine {
             self.registry.remove(digest, &merged.cell);
         }
     }
+}
+
+/// Where a session's image is.
+fn place_of(state: &State) -> Option<(Location, Generation)> {
+    let base = state.base.as_ref()?;
+    Some((base.location, base.generation))
 }
 
 /// What waits for space gets this.

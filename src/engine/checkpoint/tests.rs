@@ -286,3 +286,20 @@ fn what_is_published_is_let_go_of() {
     drop(checkpointer);
     scene.db.verify().unwrap();
 }
+
+#[test]
+fn an_image_that_is_replaced_does_not_stay_in_the_cache() {
+    let mut scene = Scene::new(11);
+    let cached = |scene: &Scene| scene.db.stats().cached_bytes;
+    scene.change(&many(0..10, 1));
+    scene.db.checkpoint().unwrap();
+    scene.change(&many(0..1, 1));
+    scene.db.checkpoint().unwrap();
+    assert_eq!(cached(&scene), 0, "only the checkpoint has read it");
+    scene.check("before the change");
+    assert!(cached(&scene) > 0);
+    scene.change(&many(1..2, 1));
+    scene.db.checkpoint().unwrap();
+    assert_eq!(cached(&scene), 0, "nobody reads it any more");
+    scene.check("after the change");
+}
