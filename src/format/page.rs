@@ -19,6 +19,9 @@ pub(crate) const TARGET_BYTES: usize = 4096;
 const ENTRY_HEAD: usize = 4 + 4;
 /// Bytes of an entry's place in the table.
 const SLOT: usize = 4;
+/// Memory of a page in a cache besides its bytes: its fences, what the
+/// allocator adds to these and those, and its place.
+const PAGE_BYTES: usize = 192;
 /// Set in an entry's key length when a deadline follows the head.
 const HAS_DEADLINE: u32 = 1 << 31;
 
@@ -169,9 +172,10 @@ impl Page {
         &self.raw
     }
 
-    /// Bytes the page keeps in memory.
+    /// Bytes the page keeps in memory, in a cache.
     pub(crate) fn memory(&self) -> usize {
-        self.raw.len() + size_of::<Self>() + 96
+        let upper = self.fences.upper.as_deref().map_or(0, str::len);
+        self.raw.len() + self.fences.lower.len() + upper + PAGE_BYTES
     }
 
     fn entry_start(&self, index: usize) -> Option<usize> {

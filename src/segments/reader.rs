@@ -17,31 +17,31 @@ use crate::format::segment_frame::{
 impl Segments {
     /// A session's record and first page.
     pub(crate) fn read_image(&self, location: Location) -> Result<(ImageHead, Page)> {
-        let (raw, body, head): (_, _, ImageHead) = self.read(location, Kind::Image)?;
+        let (head, body): (ImageHead, _) = self.read(location, Kind::Image)?;
         let fences = Fences {
             lower: "".into(),
             upper: head.upper.clone(),
         };
-        let page = Page::parse(raw, body, fences);
+        let page = Page::parse(body, 0, fences);
         let page = page.map_err(|malformed| self.damaged(location, &malformed))?;
         Ok((head, page))
     }
 
     /// A page.
     pub(crate) fn read_page(&self, location: Location) -> Result<(PageHead, Page)> {
-        let (raw, body, head): (_, _, PageHead) = self.read(location, Kind::Page)?;
+        let (head, body): (PageHead, _) = self.read(location, Kind::Page)?;
         let fences = Fences {
             lower: head.lower.clone(),
             upper: head.upper.clone(),
         };
-        let page = Page::parse(raw, body, fences);
+        let page = Page::parse(body, 0, fences);
         let page = page.map_err(|malformed| self.damaged(location, &malformed))?;
         Ok((head, page))
     }
 
     /// A footer.
     pub(crate) fn read_footer(&self, location: Location) -> Result<Footer> {
-        Ok(self.read(location, Kind::Footer)?.2)
+        Ok(self.read(location, Kind::Footer)?.0)
     }
 
     /// Whether a whole frame of this kind is there.
@@ -84,10 +84,10 @@ impl Segments {
     /// The file that a tombstone was first written in.
     pub(crate) fn written_in(&self, entry: &FooterEntry) -> Result<SegmentNumber> {
         if entry.kind == Kind::PageTombstone {
-            let head: PageTombstone = self.read(entry.location, entry.kind)?.2;
+            let head: PageTombstone = self.read(entry.location, entry.kind)?.0;
             return Ok(head.written_in);
         }
-        let head: SessionTombstone = self.read(entry.location, entry.kind)?.2;
+        let head: SessionTombstone = self.read(entry.location, entry.kind)?.0;
         Ok(head.written_in)
     }
 
@@ -103,11 +103,9 @@ impl Segments {
         Ok(frame.is_some_and(|frame| is_whole(&frame)).then_some(raw))
     }
 
-    fn read<T: DeserializeOwned>(
-        &self,
-        location: Location,
-        kind: Kind,
-    ) -> Result<(Arc<[u8]>, usize, T)> {
+    /// A frame's head and body. The body alone stays in memory: the heads of
+    /// small sessions are a third of their frames.
+    fn read<T: DeserializeOwned>(&self, location: Location, kind: Kind) -> Result<(T, Arc<[u8]>)> {
         let raw = self.read_raw(location)?;
         let frame = segment_frame::parse(&raw, 0, self.place(location))
             .filter(|frame| frame.kind == kind && frame.length == raw.len())
@@ -115,8 +113,8 @@ impl Segments {
         let head = frame
             .head()
             .map_err(|malformed| self.damaged(location, &malformed))?;
-        let body = frame.body;
-        Ok((raw.into(), body, head))
+        let body = raw.get(frame.body..).unwrap_or_default();
+        Ok((head, body.into()))
     }
 
     fn read_raw(&self, location: Location) -> Result<Vec<u8>> {
