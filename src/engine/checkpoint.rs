@@ -52,7 +52,7 @@ pub(super) struct Dirty {
 pub(super) struct Checkpointer {
     /// The last committed batch.
     pub(super) batch: Batch,
-    /// Its footer.
+    /// Its footer, without its contents.
     pub(super) footer: Option<(Location, Footer)>,
     /// The hash of the index once that batch is published.
     pub(super) index_hash: u64,
@@ -208,15 +208,14 @@ impl Engine {
     /// committed batch must not be.
     fn advance(&self, checkpointer: &mut Checkpointer, pending: &mut Pending) -> Result<()> {
         let Pending { freeze, plan } = pending;
-        let plan = match plan {
-            Some(plan) => plan,
-            None => {
-                freeze.dirty.garbage = Vec::new();
-                let written = self.write_batch(checkpointer, freeze)?;
-                // The plan has those that are left.
-                freeze.dirty.cells = Vec::new();
-                plan.insert(written)
-            }
+        let plan = if let Some(plan) = plan {
+            plan
+        } else {
+            freeze.dirty.garbage = Vec::new();
+            let written = self.write_batch(checkpointer, freeze)?;
+            // The plan has those that are left.
+            freeze.dirty.cells = Vec::new();
+            plan.insert(written)
         };
         self.publish_all(checkpointer, plan, freeze)?;
         self.memtable.release_all();

@@ -225,7 +225,7 @@ impl Opening {
         let erased_through = erased_through.or(removed_since).unwrap_or(self.now);
         let checkpointer = Checkpointer {
             batch: self.batch(),
-            footer: self.footer,
+            footer: (self.footer).map(|(location, footer)| (location, footer.without_contents())),
             index_hash: opened.hash,
             retired: opened.retired,
             pending: None,

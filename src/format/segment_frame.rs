@@ -223,6 +223,18 @@ pub(crate) struct Footer {
     pub(crate) entries: Vec<FooterEntry>,
 }
 
+impl Footer {
+    /// What it says of all that is committed, without what it says of its own
+    /// file.
+    pub(crate) fn without_contents(self) -> Self {
+        Self {
+            retirements: Vec::new(),
+            entries: Vec::new(),
+            ..self
+        }
+    }
+}
+
 /// Where a frame stands; part of its checksum.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Place {

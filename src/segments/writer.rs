@@ -339,7 +339,8 @@ impl BatchWriter {
     }
 
     /// Commits: all frames on disk, then the footer, then the footer on disk.
-    /// From then on the files of `dropped` do not count.
+    /// From then on the files of `dropped` do not count. The footer comes
+    /// without its contents, which are many.
     pub(crate) fn commit(
         mut self,
         standing: Standing,
@@ -373,7 +374,7 @@ impl BatchWriter {
             return Err(error);
         }
         *tail = Tail::behind(location, &footer);
-        Ok((location, footer))
+        Ok((location, footer.without_contents()))
     }
 
     fn write_out(&mut self) -> Result<()> {
