@@ -2,6 +2,9 @@
 //! has changed or when nothing happens, the purge, the sweep, erasure and
 //! compaction.
 
+use std::panic::resume_unwind;
+use std::path::Path;
+use std::sync::mpsc::channel;
 use std::sync::{Arc, Weak};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
@@ -211,16 +214,39 @@ impl Background {
         }
     }
 
-    /// Starts the thread.
-    pub(super) fn start(&self, engine: &Arc<Engine>) -> Result<()> {
-        let signal = Arc::clone(&self.signal);
-        let engine_of_thread = Arc::downgrade(engine);
+    /// Opens an engine in the thread that then works for it. An open takes
+    /// tens of megabytes that are free soon after, and most allocators keep
+    /// what is free for the thread that took it: of a caller's nobody would
+    /// make use any more.
+    pub(super) fn start(
+        root: &Path,
+        open: impl FnOnce() -> Result<Arc<Engine>> + Send + 'static,
+    ) -> Result<Arc<Engine>> {
+        let (tell, told) = channel();
         let thread = std::thread::Builder::new()
             .name("sessiondb-background".into())
-            .spawn(move || run(&signal, &engine_of_thread))
-            .map_err(|error| Error::io("start a thread for", engine.disk.root(), error))?;
-        *self.thread.lock() = Some(thread);
-        Ok(())
+            .spawn(move || {
+                let opened = open();
+                let begun = opened.as_ref().ok().map(|engine| {
+                    let signal = Arc::clone(&engine.background.signal);
+                    (signal, Arc::downgrade(engine))
+                });
+                // It is waited for.
+                let _ = tell.send(opened);
+                if let Some((signal, engine)) = begun {
+                    run(&signal, &engine);
+                }
+            })
+            .map_err(|error| Error::io("start a thread for", root, error))?;
+        let Ok(opened) = told.recv() else {
+            // The open has panicked, which is the caller's to know.
+            return thread
+                .join()
+                .map_or_else(|panic| resume_unwind(panic), |()| Err(Error::Closed));
+        };
+        let engine = opened?;
+        *engine.background.thread.lock() = Some(thread);
+        Ok(engine)
     }
 
     /// Ends the thread, after the step it is in.

@@ -52,6 +52,14 @@ struct Opening {
 impl Engine {
     /// Opens the database on a disk, or creates it.
     pub(crate) fn open(disk: Arc<dyn Disk>, options: Options) -> Result<Arc<Self>> {
+        if !options.background {
+            return Self::open_here(disk, options);
+        }
+        let root = disk.root().to_path_buf();
+        Background::start(&root, move || Self::open_here(disk, options))
+    }
+
+    fn open_here(disk: Arc<dyn Disk>, options: Options) -> Result<Arc<Self>> {
         let lock = lock(&*disk)?;
         let current = read_or_create_current(&*disk)?;
         let (segments, footer) = Segments::open(SegmentOptions {
@@ -232,7 +240,6 @@ impl Opening {
             compactor: Compactor::new(self.segments.has_dropped()),
             renewal: None,
         };
-        let with_threads = self.options.background;
         let engine = Arc::new(Engine {
             cache: PageCache::new(self.options.page_cache_bytes()),
             options: self.options,
@@ -259,9 +266,6 @@ impl Opening {
             disk: self.disk,
         });
         engine.regain();
-        if with_threads {
-            engine.background.start(&engine)?;
-        }
         Ok(engine)
     }
 }

@@ -1,10 +1,13 @@
 //! What the background does by itself, and what it leaves when told to.
 
-use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::panic::catch_unwind;
+use std::path::Path;
+use std::sync::{Arc, Mutex};
+use std::thread;
+use std::time::{Duration, Instant, SystemTime};
 
-use super::{Chores, REST, STEPS_TO_KEEP_UP};
-use crate::{Builder, Database, Error, Expiry, ManualClock, SimulatedDisk, Upkeep};
+use super::{Background, Chores, REST, STEPS_TO_KEEP_UP};
+use crate::{Builder, Clock, Database, Error, Expiry, ManualClock, SimulatedDisk, Upkeep};
 
 const HOUR: Duration = Duration::from_secs(3600);
 
@@ -249,4 +252,40 @@ fn an_erasure_that_finds_no_space_keeps_nothing_else_waiting() {
     disk.clear_faults();
     work(&db, Duration::ZERO);
     assert_eq!(db.stats().erasure_age, None);
+}
+
+/// Remembers which thread was the first to ask for the time.
+#[derive(Debug, Default)]
+struct FirstThread(Mutex<Option<thread::ThreadId>>);
+
+impl Clock for FirstThread {
+    fn now(&self) -> SystemTime {
+        let mut first = self.0.lock().unwrap();
+        first.get_or_insert_with(|| thread::current().id());
+        SystemTime::now()
+    }
+}
+
+#[test]
+fn the_thread_that_works_has_opened_the_database_where_there_is_one() {
+    for background in [true, false] {
+        let clock = Arc::new(FirstThread::default());
+        let builder = Database::builder().background(background);
+        let db = open(builder.clock(clock.clone()), 7);
+        let working = db.engine().background.thread.lock();
+        let working = working.as_ref().map(|working| working.thread().id());
+        assert_eq!(working.is_some(), background);
+        let expected = working.unwrap_or_else(|| thread::current().id());
+        assert_eq!(*clock.0.lock().unwrap(), Some(expected));
+    }
+}
+
+#[test]
+fn a_panic_of_an_open_reaches_who_has_asked_for_it() {
+    let panicked = catch_unwind(|| {
+        let opened = Background::start(Path::new("nowhere"), || panic!("it cannot be opened"));
+        opened.map(drop)
+    });
+    let panic = panicked.unwrap_err();
+    assert_eq!(panic.downcast_ref(), Some(&"it cannot be opened"));
 }
