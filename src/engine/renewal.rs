@@ -87,7 +87,8 @@ impl Engine {
 
     /// Copies some of the index, or begins to; whether there is more to do.
     pub(super) fn renew_step(&self) -> Result<bool> {
-        match self.renew_under(&mut self.checkpointer.lock())? {
+        let next = self.renew_under(&mut self.checkpointer.lock())?;
+        match next {
             Next::Nothing => Ok(false),
             Next::Slice => Ok(true),
             Next::Flush(successor) => {

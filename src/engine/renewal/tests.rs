@@ -321,6 +321,27 @@ fn a_copy_whose_flush_failed_is_given_up_and_begun_anew() {
     check(&db, 32);
 }
 
+/// Nobody holds the checkpointer while it is flushed.
+#[test]
+fn a_copy_that_cannot_be_flushed_is_given_up_by_the_step_that_meets_it() {
+    let (_disk, db) = filled(15);
+    // All trees; the next step is the flush.
+    for _ in 0..7 {
+        assert!(db.engine().renew_step().unwrap());
+    }
+    let successor = {
+        let checkpointer = db.engine().checkpointer.lock();
+        Arc::clone(&checkpointer.renewal.as_ref().unwrap().successor)
+    };
+    successor.fail();
+    drop(successor);
+    assert!(!db.engine().renew_step().unwrap());
+    assert!(!db.engine().is_renewing());
+    while db.engine().renew_step().unwrap() {}
+    assert_eq!(name(&db), "index-0002");
+    check(&db, 32);
+}
+
 #[test]
 fn a_copy_that_does_not_help_is_not_made_again() {
     let disk = SimulatedDisk::new(14).unwrap();
