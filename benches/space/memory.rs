@@ -172,6 +172,8 @@ fn churn(database: &Database, ids: &mut [SessionId], seed: u64, over: &AtomicBoo
                 fill(&session, 0..KEYS, &mut random)?;
                 *id = session.id();
             } else {
+                // As servers do: what is read is in the cache then.
+                session.get_bytes(&key(1))?.ok_or("a key is missing")?;
                 session.set_bytes(&key(0), &value(&mut random))?;
             }
             turns += 1;

@@ -10,6 +10,7 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use parking_lot::{Condvar, Mutex};
+use tracing::dispatcher::{get_default, with_default};
 
 use super::Engine;
 use super::compaction::Worth;
@@ -223,10 +224,12 @@ impl Background {
         open: impl FnOnce() -> Result<Arc<Engine>> + Send + 'static,
     ) -> Result<Arc<Engine>> {
         let (tell, told) = channel();
+        // Who listens in the caller's thread hears of the open.
+        let listener = get_default(Clone::clone);
         let thread = std::thread::Builder::new()
             .name("sessiondb-background".into())
             .spawn(move || {
-                let opened = open();
+                let opened = with_default(&listener, open);
                 let begun = opened.as_ref().ok().map(|engine| {
                     let signal = Arc::clone(&engine.background.signal);
                     (signal, Arc::downgrade(engine))

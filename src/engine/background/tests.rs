@@ -2,14 +2,54 @@
 
 use std::panic::catch_unwind;
 use std::path::Path;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::{Duration, Instant, SystemTime};
+
+use tracing::span::{Attributes, Id, Record};
+use tracing::{Event, Metadata, Subscriber};
 
 use super::{Background, Chores, REST, STEPS_TO_KEEP_UP};
 use crate::{Builder, Clock, Database, Error, Expiry, ManualClock, SimulatedDisk, Upkeep};
 
 const HOUR: Duration = Duration::from_secs(3600);
+
+/// Counts what it is told.
+#[derive(Clone, Default)]
+struct Listener(Arc<AtomicUsize>);
+
+impl Subscriber for Listener {
+    fn enabled(&self, _: &Metadata<'_>) -> bool {
+        true
+    }
+
+    fn new_span(&self, _: &Attributes<'_>) -> Id {
+        Id::from_u64(1)
+    }
+
+    fn record(&self, _: &Id, _: &Record<'_>) {}
+
+    fn record_follows_from(&self, _: &Id, _: &Id) {}
+
+    fn event(&self, _: &Event<'_>) {
+        self.0.fetch_add(1, Ordering::Relaxed);
+    }
+
+    fn enter(&self, _: &Id) {}
+
+    fn exit(&self, _: &Id) {}
+}
+
+#[test]
+fn who_listens_in_the_callers_thread_hears_of_an_open() {
+    let listener = Listener::default();
+    let open = || Database::temporary().unwrap().close().unwrap();
+    open();
+    assert_eq!(listener.0.load(Ordering::Relaxed), 0);
+    tracing::subscriber::with_default(listener.clone(), open);
+    assert!(listener.0.load(Ordering::Relaxed) > 0);
+}
 
 fn builder(clock: &Arc<ManualClock>) -> Builder {
     Database::builder()
