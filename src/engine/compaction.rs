@@ -32,6 +32,7 @@ use crate::format::record::{PageRow, SessionRow};
 use crate::format::segment_frame::{Footer, FooterEntry, Identity, Kind};
 use crate::index::{Index, LiveFrames, Trouble};
 use crate::segments::Standing;
+use crate::session_id::SessionDigest;
 
 mod choice;
 
@@ -409,13 +410,17 @@ impl Engine {
     /// lock: a lookup finds the old file, or the new place.
     fn publish_place(&self, moved: &Move) {
         let (from, to) = (moved.entry.location, moved.to);
-        let digest = match moved.entry.identity {
-            Identity::Session(digest, generation) => {
-                self.cache.copy(from, to, generation);
-                digest
-            }
-            Identity::Page(generation, ..) => return self.cache.copy(from, to, generation),
-        };
+        let (Identity::Session(_, generation) | Identity::Page(generation, ..)) =
+            moved.entry.identity;
+        self.cache.copy(from, to, generation);
+        if let Identity::Session(digest, _) = moved.entry.identity {
+            self.move_base(digest, from, to);
+        }
+        // Who asks from now on asks for the new place.
+        self.cache.forget(from, generation);
+    }
+
+    fn move_base(&self, digest: SessionDigest, from: Location, to: Location) {
         let Some(Resident::Cell(cell) | Resident::Hidden(_, cell)) = self.registry.look(digest)
         else {
             return;

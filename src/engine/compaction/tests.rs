@@ -249,6 +249,22 @@ fn a_file_with_a_damaged_frame_that_lives_stays() {
 }
 
 #[test]
+fn a_cached_page_follows_its_frame_and_is_kept_once() {
+    let scene = scene_with_garbage(12);
+    scene.check();
+    let before = scene.db.stats().cached_bytes;
+    assert!(before > 0);
+    assert!(scene.db.compact().unwrap().copied_bytes > 0);
+    assert_eq!(scene.db.stats().cached_bytes, before);
+    let index = scene.db.engine().index.get().unwrap();
+    for id in scene.held.keys() {
+        let row = index.session(&id.digest()).unwrap().unwrap();
+        let cached = scene.db.engine().cache.get(row.location, row.generation());
+        assert!(cached.is_some(), "it is in its new place");
+    }
+}
+
+#[test]
 fn a_tombstone_stays_while_an_older_file_may_hold_what_it_hides() {
     let mut scene = Scene::new(11);
     let first = scene.add(30);
