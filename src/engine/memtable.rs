@@ -13,8 +13,10 @@ use parking_lot::{Condvar, Mutex};
 
 use crate::error::{Error, Result};
 
-/// Memory of a changed session besides its keys.
-pub(crate) const CELL_BYTES: usize = 480;
+/// Memory of a changed session besides its keys: its cell and its places in
+/// lists; once it is frozen also what is frozen, its new row and what the
+/// footer says of it, which come to twice as much.
+pub(crate) const CELL_BYTES: usize = 720;
 /// The delay of one write when the memtable is full.
 const LONGEST_DELAY: Duration = Duration::from_millis(4);
 

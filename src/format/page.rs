@@ -6,7 +6,7 @@
 
 use std::cmp::Ordering;
 use std::ops::Range;
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 
 use super::codec::{Malformed, read_u32, read_u64};
 use super::identity::Timestamp;
@@ -19,9 +19,11 @@ pub(crate) const TARGET_BYTES: usize = 4096;
 const ENTRY_HEAD: usize = 4 + 4;
 /// Bytes of an entry's place in the table.
 const SLOT: usize = 4;
-/// Memory of a page in a cache besides its bytes: its fences, what the
-/// allocator adds to these and those, and its place.
-const PAGE_BYTES: usize = 192;
+/// Memory of a page in a cache besides its bytes, what the allocator adds to
+/// them and its place included.
+const PAGE_BYTES: usize = 128;
+/// Memory of its fences besides their keys, where it has them.
+const FENCES_BYTES: usize = 64;
 /// Set in an entry's key length when a deadline follows the head.
 const HAS_DEADLINE: u32 = 1 << 31;
 
@@ -86,6 +88,12 @@ pub(crate) struct Fences {
     pub(crate) upper: Option<Box<str>>,
 }
 
+/// The fences of a page that is its session's only one.
+static NO_FENCES: LazyLock<Fences> = LazyLock::new(|| Fences {
+    lower: "".into(),
+    upper: None,
+});
+
 impl Fences {
     /// Whether `key` belongs to the page.
     pub(crate) fn contain(&self, key: &str) -> bool {
@@ -100,7 +108,9 @@ pub(crate) struct Page {
     /// Where the body begins in `raw`.
     body: usize,
     count: usize,
-    fences: Arc<Fences>,
+    /// `None` for the only page of a session, as most are: of these a cache
+    /// has many.
+    fences: Option<Arc<Fences>>,
 }
 
 /// An entry in a page: its key, and where its value lies.
@@ -123,7 +133,7 @@ impl Page {
             raw,
             body,
             count,
-            fences: Arc::new(fences),
+            fences: (fences != *NO_FENCES).then(|| Arc::new(fences)),
         };
         let mut expected = count
             .checked_mul(SLOT)
@@ -139,7 +149,7 @@ impl Page {
             }
             expected = found.value.end;
             if previous.is_some_and(|previous| previous >= found.key)
-                || !page.fences.contain(found.key)
+                || !page.fences().contain(found.key)
             {
                 return Err(Malformed::Damaged("a page's keys are out of order"));
             }
@@ -164,7 +174,7 @@ impl Page {
 
     /// The keys the page is responsible for.
     pub(crate) fn fences(&self) -> &Fences {
-        &self.fences
+        self.fences.as_deref().unwrap_or(&NO_FENCES)
     }
 
     /// The buffer that holds the page, for values that share it.
@@ -174,8 +184,11 @@ impl Page {
 
     /// Bytes the page keeps in memory, in a cache.
     pub(crate) fn memory(&self) -> usize {
-        let upper = self.fences.upper.as_deref().map_or(0, str::len);
-        self.raw.len() + self.fences.lower.len() + upper + PAGE_BYTES
+        let fences = self.fences.as_ref().map_or(0, |fences| {
+            let upper = fences.upper.as_deref().map_or(0, str::len);
+            FENCES_BYTES + fences.lower.len() + upper
+        });
+        PAGE_BYTES + self.raw.len() + fences
     }
 
     fn entry_start(&self, index: usize) -> Option<usize> {
