@@ -14,6 +14,7 @@ mod maintenance;
 mod segments;
 mod session;
 mod session_id;
+mod sync;
 
 pub use clock::{Clock, ManualClock, SystemClock};
 pub use config::Builder;

@@ -1,12 +1,11 @@
 //! Letting writers in: memtable, journal space and the session's lock, in an
 //! order in which nobody waits for anything under a lock (4).
 
-use parking_lot::MutexGuard;
-
 use super::Engine;
 use super::cell::Cell;
 use crate::error::{Error, Result};
 use crate::journal::{Purpose, Reservation};
+use crate::sync::MutexGuard;
 
 /// Journal space reserved for a change before its size is known.
 pub(crate) const SMALL_FRAME: u64 = 1024;

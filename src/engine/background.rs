@@ -6,10 +6,8 @@ use std::panic::resume_unwind;
 use std::path::Path;
 use std::sync::mpsc::channel;
 use std::sync::{Arc, Weak};
-use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use parking_lot::{Condvar, Mutex};
 use tracing::dispatcher::{get_default, with_default};
 
 use super::Engine;
@@ -17,6 +15,8 @@ use super::compaction::Worth;
 use super::purge::PurgeCursor;
 use super::upkeep::Upkeep;
 use crate::error::{Error, Result};
+use crate::sync::thread::{self, JoinHandle};
+use crate::sync::{Condvar, Mutex};
 
 /// How long the thread waits when a step failed for want of space.
 const RETRY: Duration = Duration::from_millis(500);
@@ -226,7 +226,7 @@ impl Background {
         let (tell, told) = channel();
         // Who listens in the caller's thread hears of the open.
         let listener = get_default(Clone::clone);
-        let thread = std::thread::Builder::new()
+        let thread = thread::Builder::new()
             .name("sessiondb-background".into())
             .spawn(move || {
                 let opened = with_default(&listener, open);
@@ -258,7 +258,7 @@ impl Background {
         self.signal.changed.notify_all();
         let thread = self.thread.lock().take();
         if let Some(thread) = thread
-            && thread.thread().id() != std::thread::current().id()
+            && thread.thread().id() != thread::current().id()
         {
             let _ = thread.join();
         }

@@ -12,9 +12,8 @@ use std::io::ErrorKind;
 use std::path::Path;
 use std::sync::Arc;
 
-use parking_lot::Mutex;
-
 use crate::disk::Disk;
+use crate::sync::Mutex;
 
 const BALLAST: &str = "BALLAST";
 

@@ -11,9 +11,6 @@
 //! journal. Registry shards and counters are leaves.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
-
-use parking_lot::{Mutex, RwLock};
 
 use super::delta::{Answer, Delta};
 use crate::format::codec::Malformed;
@@ -21,6 +18,8 @@ use crate::format::identity::{Batch, Generation, Location, Sequence};
 use crate::format::record::{PageTable, RowContent, SessionRecord, SessionRow};
 use crate::index::Trouble;
 use crate::session_id::SessionDigest;
+use crate::sync::atomic::{AtomicU64, Ordering};
+use crate::sync::{Mutex, RwLock};
 
 /// What is true of a session.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -5,8 +5,6 @@
 
 use std::sync::Arc;
 
-use parking_lot::MutexGuard;
-
 use super::Engine;
 use super::admission::CLOSURE_FRAME;
 use super::cell::{Cell, Life, State};
@@ -22,6 +20,7 @@ use crate::format::journal_frame::frame_bytes;
 use crate::journal::Reservation;
 use crate::limits::MAX_OWNER_BYTES;
 use crate::session_id::SessionDigest;
+use crate::sync::MutexGuard;
 
 /// Bytes of a session's record in the journal, at most.
 const RECORD_BYTES: u64 = MAX_OWNER_BYTES as u64 + 256;
@@ -317,7 +316,7 @@ impl Engine {
 
     /// A generation that was never used.
     pub(super) fn new_generation(&self) -> Generation {
-        use std::sync::atomic::Ordering;
+        use crate::sync::atomic::Ordering;
         Generation(self.next_generation.fetch_add(1, Ordering::Relaxed))
     }
 }

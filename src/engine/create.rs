@@ -6,7 +6,6 @@
 //! the index says of the digest cannot change.
 
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 
 use super::Engine;
 use super::cell::{Cell, Life, State};
@@ -20,6 +19,7 @@ use crate::format::identity::{Sequence, Timestamp};
 use crate::format::record::{ExpiryOverride, SessionRecord};
 use crate::journal::Reservation;
 use crate::session_id::SessionDigest;
+use crate::sync::atomic::Ordering;
 
 /// What became of an attempt.
 #[derive(Debug)]

@@ -20,10 +20,7 @@
 //! which leaves it the other half. (A bound on how long what was deleted stays
 //! is what Sarkar et al., "Lethe", SIGMOD 2020, give LSM trees.)
 
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
-
-use parking_lot::Mutex;
 
 use super::Engine;
 use super::cell::Life;
@@ -36,6 +33,8 @@ use crate::error::{Error, Result};
 use crate::format::identity::{Generation, JournalNumber, SegmentNumber, Timestamp};
 use crate::format::record::{RowContent, SessionRow};
 use crate::session_id::SessionDigest;
+use crate::sync::Mutex;
+use crate::sync::atomic::{AtomicU64, Ordering};
 
 /// Rows looked at under one hold of the checkpointer.
 const ROWS: usize = 512;

@@ -3,10 +3,9 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use parking_lot::RwLock;
-
 use crate::error::{Error, Result};
 use crate::index::Index;
+use crate::sync::RwLock;
 
 #[derive(Debug)]
 struct Current {

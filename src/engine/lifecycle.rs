@@ -96,7 +96,7 @@ impl Engine {
         if super::reentrance::is_inside(self) {
             return Err(Error::Reentrant);
         }
-        if self.closed.load(std::sync::atomic::Ordering::Acquire) {
+        if self.closed.load(crate::sync::atomic::Ordering::Acquire) {
             return Err(Error::Closed);
         }
         Ok(())

@@ -6,12 +6,11 @@
 //! delay grows with the square of what is used, so that nobody meets a wall.
 //! Admission happens before the first lock (4).
 
-use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::time::Duration;
 
-use parking_lot::{Condvar, Mutex};
-
 use crate::error::{Error, Result};
+use crate::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use crate::sync::{Condvar, Mutex};
 
 /// Memory of a changed session besides its keys: its cell and its places in
 /// lists; once it is frozen also what is frozen, its new row and what the

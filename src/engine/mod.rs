@@ -56,14 +56,13 @@ mod stops;
 mod testing;
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-
-use parking_lot::{Mutex, RwLock};
 
 use crate::disk::{Disk, DiskLock};
 use crate::format::identity::{DatabaseId, Generation, Timestamp};
 use crate::journal::Journal;
 use crate::segments::Segments;
+use crate::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use crate::sync::{Mutex, RwLock};
 
 pub(crate) use admission::Admitted;
 pub(crate) use commit::Bound;

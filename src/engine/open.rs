@@ -7,9 +7,6 @@
 use std::io::ErrorKind;
 use std::path::Path;
 use std::sync::Arc;
-use std::sync::atomic::AtomicU64;
-
-use parking_lot::{Mutex, RwLock};
 
 use super::background::Background;
 use super::ballast::{Ballast, INDEX_ROOM};
@@ -34,6 +31,9 @@ use crate::format::segment_frame::Footer;
 use crate::index::Trouble;
 use crate::journal::{self, Journal, JournalOptions, Recovered};
 use crate::segments::{SegmentOptions, Segments};
+use crate::sync::atomic::AtomicU64;
+use crate::sync::thread;
+use crate::sync::{Mutex, RwLock};
 
 const LOCK: &str = "LOCK";
 
@@ -186,7 +186,7 @@ impl Opening {
             let (recovered, replayed) = self.replay(&opened)?;
             return Ok((opened, recovered, replayed));
         }
-        let (checked, outcome) = std::thread::scope(|scope| {
+        let (checked, outcome) = thread::scope(|scope| {
             let check = scope.spawn(|| self.index_source().check(&opened));
             let outcome = self.replay(&opened);
             (check.join(), outcome)

@@ -14,9 +14,8 @@
 
 use std::collections::{HashMap, HashSet};
 
-use parking_lot::{Mutex, MutexGuard};
-
 use crate::session_id::SessionDigest;
+use crate::sync::{Mutex, MutexGuard};
 
 /// Memory of a member besides the name of its owner, about.
 pub(super) const MEMBER_BYTES: usize = 128;

@@ -1,9 +1,9 @@
 //! How far the background is, for who asks: read without any lock.
 
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use crate::format::identity::Timestamp;
+use crate::sync::atomic::{AtomicU64, Ordering};
 
 /// Nothing under way.
 const NONE: u64 = u64::MAX;

@@ -4,6 +4,7 @@
 use std::cell::RefCell;
 
 use super::Engine;
+use crate::sync::thread_local;
 
 thread_local! {
     static INSIDE: RefCell<Vec<usize>> = const { RefCell::new(Vec::new()) };
@@ -15,7 +16,7 @@ fn name(engine: &Engine) -> usize {
 
 /// Whether this thread runs a closure of `engine`.
 pub(super) fn is_inside(engine: &Engine) -> bool {
-    INSIDE.with_borrow(|inside| inside.contains(&name(engine)))
+    INSIDE.with(|inside| inside.borrow().contains(&name(engine)))
 }
 
 /// Held while a closure runs; also when it panics.
@@ -26,14 +27,15 @@ impl Inside {
     /// The thread enters a closure of `engine`.
     pub(crate) fn enter(engine: &Engine) -> Self {
         let name = name(engine);
-        INSIDE.with_borrow_mut(|inside| inside.push(name));
+        INSIDE.with(|inside| inside.borrow_mut().push(name));
         Self(name)
     }
 }
 
 impl Drop for Inside {
     fn drop(&mut self) {
-        INSIDE.with_borrow_mut(|inside| {
+        INSIDE.with(|inside| {
+            let mut inside = inside.borrow_mut();
             if let Some(place) = inside.iter().rposition(|name| *name == self.0) {
                 inside.remove(place);
             }

@@ -5,14 +5,14 @@
 //! by the list of changed sessions until its checkpoint is published.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 
 use indexmap::IndexMap;
-use parking_lot::Mutex;
 
 use super::cell::{Cell, Life};
 use crate::format::identity::Sequence;
 use crate::session_id::SessionDigest;
+use crate::sync::Mutex;
+use crate::sync::atomic::{AtomicBool, Ordering};
 
 /// A power of two.
 pub(super) const SHARDS: usize = 64;

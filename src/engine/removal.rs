@@ -9,8 +9,6 @@
 
 use std::sync::Arc;
 
-use parking_lot::RwLockWriteGuard;
-
 use super::Engine;
 use super::cell::{Cell, Life, State};
 use super::commit::{Bound, encode_payload};
@@ -21,6 +19,7 @@ use crate::format::effect::{Effect, Payload};
 use crate::format::identity::{Sequence, Timestamp};
 use crate::journal::{Purpose, Reservation};
 use crate::session_id::SessionDigest;
+use crate::sync::RwLockWriteGuard;
 
 /// Bytes of a session's end in a frame, at most: two effects of a digest and
 /// a number each.

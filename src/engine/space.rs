@@ -6,12 +6,11 @@
 //! written again as a whole. It is an estimate, on the safe side but for pages
 //! that are much larger than the others of their session.
 
-use std::sync::atomic::{AtomicU64, Ordering};
-
 use super::Engine;
 use super::cell::State;
 use super::draft::Draft;
 use crate::error::{Error, Result};
+use crate::sync::atomic::{AtomicU64, Ordering};
 
 /// Bytes that are let in between two looks at the disk, at most.
 const LOOK_EVERY: u64 = 1 << 20;

@@ -3,7 +3,8 @@
 use std::fmt;
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::atomic::{AtomicBool, Ordering};
+
+use crate::sync::atomic::{AtomicBool, Ordering};
 
 /// The index cannot be trusted any more; it has to be rebuilt.
 #[derive(Debug, Clone, thiserror::Error)]

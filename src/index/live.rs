@@ -6,7 +6,6 @@
 
 use std::collections::BTreeMap;
 
-use parking_lot::Mutex;
 use serde::{Deserialize, Serialize};
 
 use super::guard::{Outcome, Trouble};
@@ -14,6 +13,7 @@ use super::rows::Index;
 use crate::format::codec;
 use crate::format::identity::{Location, SegmentNumber, Timestamp};
 use crate::format::segment_frame::frame_bytes;
+use crate::sync::Mutex;
 
 /// What is noted at a clean stop.
 #[derive(Serialize, Deserialize)]

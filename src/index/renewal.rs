@@ -18,14 +18,13 @@
 use std::ops::Bound;
 use std::path::Path;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-
-use parking_lot::{Mutex, RwLock};
 
 use super::guard::Outcome;
 use super::rows::Index;
 use crate::format::derived_rows::GROUP_MEMBERS;
 use crate::format::retired_rows::ROW_MEMBERS;
+use crate::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use crate::sync::{Mutex, RwLock};
 
 const TREES: usize = 7;
 

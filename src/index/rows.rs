@@ -2,10 +2,7 @@
 
 use std::fs::File;
 use std::path::{Path, PathBuf};
-use std::thread;
 use std::time::{Duration, Instant};
-
-use parking_lot::RwLock;
 
 use super::guard::{Guard, Outcome, Trouble, protect};
 use super::live::Live;
@@ -14,6 +11,8 @@ use super::stains::Stains;
 use crate::format::identity::{Batch, Generation, Location, PageNumber, Timestamp};
 use crate::format::record::{PageRow, SessionRow, page_key, split_page_key};
 use crate::session_id::SessionDigest;
+use crate::sync::RwLock;
+use crate::sync::thread;
 
 /// How long opening waits for a lock that the last owner is about to drop.
 const OPEN_PATIENCE: Duration = Duration::from_secs(5);

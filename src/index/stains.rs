@@ -8,13 +8,12 @@
 //! sled leaves what is taken out where it lies.
 
 use std::collections::BTreeSet;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-
-use parking_lot::Mutex;
 
 use super::rows::Index;
 use crate::format::identity::{SegmentNumber, Timestamp};
 use crate::format::record::{RowContent, SessionRow};
+use crate::sync::Mutex;
+use crate::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 /// No key ends.
 const NEVER: u64 = u64::MAX;

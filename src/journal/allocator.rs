@@ -2,9 +2,6 @@
 //! path, so that a commit overwrites and its sync changes no metadata.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
-
-use parking_lot::{Mutex, MutexGuard};
 
 use super::files::JournalOptions;
 use super::reserve::{self, Reserve};
@@ -13,6 +10,8 @@ use super::writer::Shared;
 use crate::disk::DiskFile;
 use crate::error::{Error, Result};
 use crate::format::identity::JournalNumber;
+use crate::sync::atomic::{AtomicU64, Ordering};
+use crate::sync::{Mutex, MutexGuard};
 
 /// How much is filled at a time.
 const STEP: u64 = 1 << 20;

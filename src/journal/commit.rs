@@ -5,17 +5,16 @@
 //! one whose frame came too late leads next.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::task::{Poll, Waker};
-use std::thread::{self, Thread};
 use std::time::{Duration, Instant};
-
-use parking_lot::{Condvar, Mutex};
 
 use super::tail::Chunk;
 use super::writer::Shared;
 use crate::error::{Error, Result};
 use crate::format::identity::Sequence;
+use crate::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use crate::sync::thread::{self, Thread};
+use crate::sync::{Condvar, Mutex};
 
 #[derive(Debug)]
 struct Waiter {
@@ -138,7 +137,7 @@ struct Abdication<'s>(&'s Shared);
 
 impl Drop for Abdication<'_> {
     fn drop(&mut self) {
-        if thread::panicking() {
+        if std::thread::panicking() {
             let cause = "a thread panicked while it wrote the journal".into();
             abdicate(self.0, &Error::Poisoned { cause });
         }

@@ -1,10 +1,8 @@
 //! The failure after which nothing is written any more.
 
-use std::sync::atomic::{AtomicBool, Ordering};
-
-use parking_lot::Mutex;
-
 use crate::error::{Error, Result};
+use crate::sync::Mutex;
+use crate::sync::atomic::{AtomicBool, Ordering};
 
 /// Set once, by the first failed write or sync.
 #[derive(Debug, Default)]

@@ -2,10 +2,7 @@
 
 use std::collections::VecDeque;
 use std::sync::Arc;
-use std::thread::JoinHandle;
 use std::time::Duration;
-
-use parking_lot::{Condvar, Mutex};
 
 use super::commit::Commit;
 use super::files::JournalOptions;
@@ -21,6 +18,8 @@ use crate::format::effect::Payload;
 use crate::format::header::{Declaration, JOURNAL_HEADER_BYTES, JournalHeader};
 use crate::format::identity::Sequence;
 use crate::format::journal_frame::{self, HEAD_BYTES, Place, frame_bytes};
+use crate::sync::thread::{self, JoinHandle};
+use crate::sync::{Condvar, Mutex};
 
 const HEADER: u64 = JOURNAL_HEADER_BYTES as u64;
 
@@ -362,7 +361,7 @@ impl Drop for Alarm {
 
 fn spawn(name: &str, shared: &Arc<Shared>, body: fn(&Shared)) -> Result<JoinHandle<()>> {
     let alarm = Alarm(Arc::clone(shared));
-    std::thread::Builder::new()
+    thread::Builder::new()
         .name(name.into())
         .spawn(move || body(&alarm.0))
         .map_err(|error| Error::io("start a thread for", shared.options.disk.root(), error))

@@ -4,8 +4,6 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use parking_lot::{Mutex, RwLock};
-
 use super::scan;
 use crate::disk::{Disk, DiskFile};
 use crate::error::{Error, Result};
@@ -13,6 +11,7 @@ use crate::format::codec::Malformed;
 use crate::format::header::{SEGMENT_HEADER_BYTES, SegmentHeader};
 use crate::format::identity::{Batch, DatabaseId, Location, SegmentNumber};
 use crate::format::segment_frame::{Footer, SealedFile, frame_bytes};
+use crate::sync::{Mutex, RwLock};
 
 pub(super) const DIRECTORY: &str = "segments";
 

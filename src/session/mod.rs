@@ -14,14 +14,13 @@ mod stored;
 mod transaction;
 mod whole;
 
-use std::sync::atomic::{AtomicU64, Ordering};
-
 use crate::database::{Committed, Database};
 use crate::engine::{Admitted, Bound, Chunk, Draft, Engine, Held, Inside, SessionCell, Turn};
 use crate::error::{Error, Result};
 use crate::format::identity::{Sequence, Timestamp};
 use crate::format::record::SessionRecord;
 use crate::session_id::SessionId;
+use crate::sync::atomic::{AtomicU64, Ordering};
 
 pub(crate) use stored::check_owner;
 

@@ -16,7 +16,7 @@ use crate::source::{Source, sources};
 
 /// The table of layers: a module may import from the layers below it.
 const LAYERS: &[&[&str]] = &[
-    &["error", "session_id", "clock", "limits"],
+    &["error", "session_id", "clock", "limits", "sync"],
     &["format"],
     &["disk", "journal", "segments", "index"],
     &["engine"],
