@@ -1,10 +1,12 @@
 //! Freeze and publish, beside readers and writers: a key is where a lookup
 //! looks for it, all the time.
 
-use sessiondb::{Database, Durability, SimulatedDisk};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use crate::support::{act, cut, disk, explore, open, session, small, together};
+use sessiondb::{Database, Durability, SimulatedDisk};
+
+use crate::support::{act, cut, disk, explore, open, open_as, session, small, together};
 
 const ROUNDS: u32 = 3;
 
@@ -81,7 +83,7 @@ fn of_two_that_pop_beside_a_checkpoint_one_gets_the_value() {
         let id = first.id();
         database.checkpoint().expect("it is checkpointed");
         first.set("ticket", "A 2").expect("it is written");
-        let won = std::sync::Arc::new(std::sync::Mutex::new(Vec::<String>::new()));
+        let won = Arc::new(Mutex::new(Vec::<String>::new()));
         let popper = || {
             act!(database, won; {
                 let popped = session(&database, &id).pop::<String>("ticket").expect("it pops");
@@ -130,9 +132,7 @@ fn transactions_beside_checkpoints_lose_no_update() {
 fn a_writer_that_waits_for_memory_goes_on_once_a_checkpoint_gives_some_back() {
     explore(60, || {
         let disk = disk();
-        let builder = small().memtable_bytes(64 << 10);
-        let opened = builder.open_on(std::sync::Arc::new(disk.clone()));
-        let database = deferred(&opened.expect("it opens"));
+        let database = deferred(&open_as(small().memtable_bytes(64 << 10), &disk));
         let first = database.create_session();
         first.set("first", &0).expect("it is written");
         let id = first.id();

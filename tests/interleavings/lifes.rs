@@ -1,11 +1,13 @@
 //! The session lock: what ends a session, moves it to another ID or empties
 //! it, beside a slow request that writes to it.
 
+use std::sync::{Arc, Mutex};
+
 use sessiondb::{Error, SessionId};
 
 use crate::support::{act, cut, disk, explore, open, session, together};
 
-type Outcome = std::sync::Arc<std::sync::Mutex<Option<SessionId>>>;
+type Outcome = Arc<Mutex<Option<SessionId>>>;
 
 #[test]
 fn a_slow_request_cannot_undo_a_logout() {
@@ -66,7 +68,7 @@ fn a_session_that_gets_another_id_keeps_what_is_written_meanwhile() {
             let old = database.open_session(&id).expect("it is looked for");
             assert!(old.is_none(), "nobody finds it under its old ID");
         });
-        let counted = std::sync::Arc::new(std::sync::Mutex::new(0_u32));
+        let counted = Arc::new(Mutex::new(0_u32));
         let slow = act!(database, counted; {
             let Some(session) = database.open_session(&id).expect("it is looked for") else {
                 return;

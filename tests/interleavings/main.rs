@@ -14,6 +14,8 @@ mod checkpoints;
 #[cfg(shuttle)]
 mod commits;
 #[cfg(shuttle)]
+mod disk;
+#[cfg(shuttle)]
 mod lifes;
 #[cfg(shuttle)]
 mod owners;

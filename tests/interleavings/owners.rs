@@ -1,5 +1,7 @@
 //! Owners: who is revoked is out, whatever happens to the sessions meanwhile.
 
+use std::sync::{Arc, Mutex};
+
 use crate::support::{act, disk, explore, open, session, together};
 
 #[test]
@@ -15,7 +17,7 @@ fn a_session_that_gets_another_id_while_its_owner_is_revoked_is_revoked() {
         other.set_owner(Some("ada")).expect("it is hers");
         let other = other.id();
         database.checkpoint().expect("it is checkpointed");
-        let moved = std::sync::Arc::new(std::sync::Mutex::new(None));
+        let moved = Arc::new(Mutex::new(None));
         let login = act!(database, moved; {
             let Some(mut session) = database.open_session(&id).expect("it is looked for") else {
                 return;
@@ -24,7 +26,7 @@ fn a_session_that_gets_another_id_while_its_owner_is_revoked_is_revoked() {
                 *moved.lock().expect("unharmed") = Some(session.id());
             }
         });
-        let revoked = std::sync::Arc::new(std::sync::Mutex::new(0));
+        let revoked = Arc::new(Mutex::new(0));
         let revoke = act!(database, revoked; {
             let count = database.revoke_owner("ada").expect("she is revoked");
             *revoked.lock().expect("unharmed") = count;

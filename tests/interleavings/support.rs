@@ -6,6 +6,8 @@ use sessiondb::{Builder, Crash, Database, IndexFate, Session, SessionId, Simulat
 use shuttle::scheduler::{PctScheduler, RandomScheduler};
 use shuttle::{Config, FailurePersistence, MaxSteps, Runner};
 
+use crate::disk::ScheduledDisk;
+
 /// The engine's calls go deep; a thread of the scheduler has no more than it
 /// is given.
 const STACK: usize = 4 << 20;
@@ -69,7 +71,12 @@ pub(crate) fn disk() -> SimulatedDisk {
 }
 
 pub(crate) fn open(disk: &SimulatedDisk) -> Database {
-    small().open_on(Arc::new(disk.clone())).expect("it opens")
+    open_as(small(), disk)
+}
+
+pub(crate) fn open_as(builder: Builder, disk: &SimulatedDisk) -> Database {
+    let opened = builder.open_on(Arc::new(ScheduledDisk::of(disk)));
+    opened.expect("it opens")
 }
 
 pub(crate) fn session(database: &Database, id: &SessionId) -> Session {
