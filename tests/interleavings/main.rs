@@ -3,9 +3,8 @@
 //! test goes through many orders of the same few steps; an order that fails is
 //! printed, with its seed, and comes again.
 //!
-//! `RUSTFLAGS="--cfg shuttle" cargo test --release --all-features --target-dir
-//! target/shuttle --test interleavings`; `SESSIONDB_ORDERS` multiplies how
-//! many orders are tried, `SESSIONDB_ORDERS_SEED` is the seed.
+//! `SESSIONDB_ORDERS` multiplies how many orders are tried,
+//! `SESSIONDB_ORDERS_SEED` is the seed. The README has the command.
 
 #![expect(clippy::expect_used, reason = "tests")]
 
