@@ -79,7 +79,7 @@ impl Builder {
     }
 
     /// Bytes for both memtables. Writers are slowed smoothly from 60 % on; a
-    /// checkpoint begins at 50 %. On a full disk removals may take 64 MiB more.
+    /// checkpoint begins at 50 %. On a full disk removals may take 87 MiB more.
     /// Default 32 MiB, at least 64 KiB.
     ///
     /// ```
