@@ -25,6 +25,9 @@ pub use disk::{
 };
 pub use engine::{Durability, Phase, Upkeep};
 pub use error::{Error, Result};
+#[cfg(feature = "simulation")]
+#[doc(hidden)]
+pub use format::decode_anything;
 pub use limits::{
     MAX_KEY_BYTES, MAX_OWNER_BYTES, MAX_TRANSACTION_BYTES, MAX_VALUE_BYTES, MAX_VALUE_DEPTH,
 };

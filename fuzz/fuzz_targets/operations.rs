@@ -11,19 +11,25 @@ mod model;
 
 use libfuzzer_sys::fuzz_target;
 use model::{Bytes, Config, Operation, Run};
+use sessiondb_fuzz::limited;
 
+/// What a run may allocate, in bytes: its disk is in memory, and its values have
+/// at most 100 KiB.
+const MEMORY: usize = 256 << 20;
 /// How many operations of an input are run.
 const MOST: usize = 300;
 
 fuzz_target!(|bytes: &[u8]| {
-    let mut source = Bytes(bytes);
-    let config = Config::draw(&mut source);
-    let mut run = Run::simulated("the input".to_owned(), 1, config);
-    for _ in 0..MOST {
-        if source.is_spent() {
-            break;
+    limited(MEMORY, || {
+        let mut source = Bytes(bytes);
+        let config = Config::draw(&mut source);
+        let mut run = Run::simulated("the input".to_owned(), 1, config);
+        for _ in 0..MOST {
+            if source.is_spent() {
+                break;
+            }
+            run.apply(&Operation::draw(&mut source));
         }
-        run.apply(&Operation::draw(&mut source));
-    }
-    run.finish();
+        run.finish();
+    });
 });

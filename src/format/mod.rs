@@ -7,6 +7,8 @@
 //! than a small multiple of it.
 #![doc = include_str!("README.md")]
 
+#[cfg(any(test, feature = "simulation"))]
+mod any_bytes;
 pub(crate) mod codec;
 pub(crate) mod derived_rows;
 pub(crate) mod effect;
@@ -18,6 +20,9 @@ pub(crate) mod record;
 pub(crate) mod retired_rows;
 pub(crate) mod segment_frame;
 pub(crate) mod value;
+
+#[cfg(feature = "simulation")]
+pub use any_bytes::decode_anything;
 
 #[cfg(test)]
 mod tests;

@@ -1,0 +1,9 @@
+//! What the fuzz targets share.
+
+mod memory;
+mod mend;
+mod small_database;
+
+pub use memory::limited;
+pub use mend::{mend_journal, mend_segment};
+pub use small_database::SmallDatabase;

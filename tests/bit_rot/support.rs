@@ -1,0 +1,68 @@
+//! Opening, flipping, and not hanging.
+
+use std::sync::mpsc::{RecvTimeoutError, channel};
+use std::sync::{Arc, LazyLock};
+use std::time::Duration;
+
+use sessiondb::{Builder, Clock, Database, ManualClock, Result, SimulatedDisk};
+
+/// Set to flip every bit where the everyday run flips one of each byte, or of
+/// some.
+const EXHAUSTIVE: &str = "SESSIONDB_EXHAUSTIVE";
+
+/// One clock for all databases: it stands still, so that nothing ends.
+fn clock() -> Arc<dyn Clock> {
+    static CLOCK: LazyLock<Arc<ManualClock>> = LazyLock::new(Arc::default);
+    Arc::<ManualClock>::clone(&CLOCK)
+}
+
+pub(crate) fn builder() -> Builder {
+    Database::builder()
+        .background(false)
+        .clock(clock())
+        .cache_bytes(1 << 20)
+        .journal_segment_bytes(16 << 10)
+        .segment_bytes(8 << 10)
+}
+
+pub(crate) fn open(disk: &SimulatedDisk) -> Result<Database> {
+    builder().open_on(Arc::new(disk.clone()))
+}
+
+/// Ends a database whose files are of no further interest.
+pub(crate) fn discard(disk: &SimulatedDisk, db: Database) {
+    disk.power_off();
+    drop(db);
+}
+
+pub(crate) fn is_exhaustive() -> bool {
+    std::env::var_os(EXHAUSTIVE).is_some()
+}
+
+/// How far to step: 1 where everything is to be looked at.
+pub(crate) fn stride(everyday: usize) -> usize {
+    if is_exhaustive() { 1 } else { everyday }
+}
+
+/// What to flip in the byte at a place: one of its bits, or each in turn.
+pub(crate) fn masks(place: usize) -> impl Iterator<Item = u8> {
+    let one = fastrand::Rng::with_seed(place as u64).u8(..8);
+    let bits = if is_exhaustive() { 0..8 } else { one..one + 1 };
+    bits.map(|bit| 1 << bit)
+}
+
+/// Runs a test that must not hang, and says where it did.
+pub(crate) fn without_hanging(work: impl FnOnce() + Send + 'static) {
+    let limit = Duration::from_secs(if is_exhaustive() { 7200 } else { 300 });
+    let (done, finished) = channel::<()>();
+    let thread = std::thread::spawn(move || {
+        let _done = done;
+        work();
+    });
+    // The sender is dropped at the end of the work, also by a panic.
+    let is_late = finished.recv_timeout(limit) == Err(RecvTimeoutError::Timeout);
+    assert!(!is_late, "still running after {limit:?}");
+    if let Err(panic) = thread.join() {
+        std::panic::resume_unwind(panic);
+    }
+}
