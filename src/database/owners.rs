@@ -10,6 +10,9 @@ impl Database {
     /// All sessions of an owner, the one seen last first: what an account page
     /// shows as the devices that are logged in.
     ///
+    /// One that is damaged as a whole is not among them: whose it was is not
+    /// known any more. Nobody can read it.
+    ///
     /// Costs a range of the index and a lookup for each session.
     ///
     /// ```

@@ -9,7 +9,7 @@ use crate::maintenance::SessionInfo;
 use crate::session_id::SessionDigest;
 
 /// All sessions, in the order of their digests; made by
-/// [`Database::sessions`]. Ends after the first error.
+/// [`Database::sessions`]. Ends after the first error other than `Corrupted`.
 ///
 /// ```
 /// # let db = sessiondb::Database::temporary()?;
@@ -23,7 +23,7 @@ use crate::session_id::SessionDigest;
 pub struct Sessions {
     database: Database,
     walk: SessionWalk,
-    ready: VecDeque<SessionInfo>,
+    ready: VecDeque<Result<SessionInfo>>,
     ended: bool,
 }
 
@@ -38,7 +38,11 @@ impl Iterator for Sessions {
                 .engine()
                 .next_sessions(&mut self.walk, durability)
             {
-                Ok(Some(known)) => self.ready.extend(known.into_iter().map(SessionInfo::from)),
+                Ok(Some(known)) => {
+                    let known = known.into_iter();
+                    let infos = known.map(|known| known.map(SessionInfo::from));
+                    self.ready.extend(infos);
+                }
                 Ok(None) => self.ended = true,
                 Err(error) => {
                     self.ended = true;
@@ -46,7 +50,7 @@ impl Iterator for Sessions {
                 }
             }
         }
-        self.ready.pop_front().map(Ok)
+        self.ready.pop_front()
     }
 }
 
@@ -73,8 +77,9 @@ impl Database {
     ///
     /// # Errors
     ///
-    /// An item may be `Corrupted`, `Poisoned`, `Closed`, `Reentrant`, `Io`;
-    /// it is the last one then.
+    /// An item may be `Corrupted` in the place of a session that is damaged as a
+    /// whole; the others follow. It may be `Poisoned`, `Closed`, `Reentrant`,
+    /// `Io`, or `Corrupted` for more than one session; it is the last one then.
     pub fn sessions(&self) -> Sessions {
         Sessions {
             database: self.clone(),
@@ -99,7 +104,8 @@ impl Database {
     ///
     /// # Errors
     ///
-    /// `Corrupted`, `Poisoned`, `Closed`, `Reentrant`, `Io`.
+    /// `Corrupted` when the session is damaged as a whole, `Poisoned`, `Closed`,
+    /// `Reentrant`, `Io`.
     pub fn inspect(&self, digest: &SessionDigest) -> Result<Option<SessionInfo>> {
         let known = self.engine().inspect(*digest, self.durable())?;
         Ok(known.map(SessionInfo::from))

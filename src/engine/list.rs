@@ -118,6 +118,9 @@ impl Engine {
             Some(Resident::Hidden(..)) => return Ok(None),
             Some(Resident::Cell(cell)) => {
                 let state = cell.state.read();
+                if state.life == Life::Damaged && state.digest == digest {
+                    return Err(self.damaged_session(&state).into());
+                }
                 if !matches!(state.life, Life::Unloaded | Life::Absent) {
                     return Ok(self.know_resident(&state, digest, now));
                 }
@@ -132,10 +135,11 @@ impl Engine {
         let Some(row) = self.index.get()?.session(&digest)? else {
             return Ok(None);
         };
-        let RowContent::Whole { record, .. } = row.content else {
-            return Ok(None);
-        };
-        Ok(self.there(digest, record, now))
+        match row.content {
+            RowContent::Whole { record, .. } => Ok(self.there(digest, record, now)),
+            // It is there, and that is all that is known of it.
+            RowContent::Damaged { .. } => Err(self.damage_at(row.location).into()),
+        }
     }
 
     fn know_resident(&self, state: &State, digest: SessionDigest, now: Timestamp) -> Option<Known> {
@@ -158,12 +162,13 @@ impl Engine {
         })
     }
 
-    /// The next sessions of a walk, perhaps none; `None` at its end.
+    /// The next sessions of a walk, perhaps none; `None` at its end. Of one that
+    /// is damaged there is nothing but the error.
     pub(crate) fn next_sessions(
         &self,
         walk: &mut SessionWalk,
         durability: Durability,
-    ) -> Result<Option<Vec<Known>>> {
+    ) -> Result<Option<Vec<Result<Known>>>> {
         self.check()?;
         if walk.shard >= SHARDS {
             return Ok(None);
@@ -180,8 +185,10 @@ impl Engine {
         let is_shard_over = published.len() < ROWS;
         let mut known = Vec::with_capacity(published.len());
         let mut take = |digest| {
-            let found = self.with_index(|| self.know(digest, now))?;
-            known.extend(found);
+            match self.with_index(|| self.know(digest, now)) {
+                Err(error @ Error::Corrupted { .. }) => known.push(Err(error)),
+                found => known.extend(found?.map(Ok)),
+            }
             Ok::<(), Error>(())
         };
         for digest in published {

@@ -10,7 +10,7 @@ use super::options::Durability;
 use super::registry::Resident;
 use super::stored::Held;
 use crate::error::{Error, Result};
-use crate::format::identity::{Generation, Timestamp};
+use crate::format::identity::{Generation, Location, Timestamp};
 use crate::format::page::Page;
 use crate::format::record::{PageRow, SessionRecord};
 use crate::index::Trouble;
@@ -145,9 +145,13 @@ impl Engine {
         }
     }
 
-    fn damaged_session(&self, state: &State) -> Error {
+    pub(super) fn damaged_session(&self, state: &State) -> Error {
         let place = state.base.as_ref().map(|base| base.location);
-        let place = place.unwrap_or_default();
+        self.damage_at(place.unwrap_or_default())
+    }
+
+    /// What is said of a session whose image is damaged.
+    pub(super) fn damage_at(&self, place: Location) -> Error {
         Error::corrupted(
             &self.segments.path(place.segment),
             place.offset.into(),

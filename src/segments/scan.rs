@@ -185,8 +185,10 @@ impl Segments {
             done += bytes.len() as u64;
             progress(done, total);
         }
-        self.check_order(&footers)?;
+        // First what says where the damage is: a footer that is none is missing
+        // behind the next one, too.
         self.attribute(&footers, &holes)?;
+        self.check_order(&footers)?;
         Ok(footers)
     }
 

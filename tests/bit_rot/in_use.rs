@@ -47,7 +47,7 @@ fn a_bit_that_flips_while_the_database_is_open_gives_no_wrong_answer() {
             if !file.starts_with("segments/") {
                 continue;
             }
-            for offset in (0..bytes.len()).step_by(stride(5)) {
+            for offset in (0..bytes.len()).step_by(stride(23)) {
                 for mask in masks(offset) {
                     let flip = Flip {
                         file: &file,

@@ -71,8 +71,8 @@ fn flip_each(scene: &Scene) {
 }
 
 #[test]
-fn a_flipped_bit_of_the_index_after_a_power_cut_changes_no_answer() {
-    without_hanging(|| flip_each(&Scene::cut()));
+fn a_flipped_bit_of_the_index_after_a_kill_changes_no_answer() {
+    without_hanging(|| flip_each(&Scene::killed()));
 }
 
 #[test]

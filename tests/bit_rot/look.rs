@@ -90,19 +90,28 @@ impl Look {
             let length = session.len().map(|length| length == expected.keys.len());
             answer(format!("{digest} is counted"), length);
         }
-        let listed: Result<Vec<_>> = db.sessions().collect();
-        let listed = listed.map(|infos| digests(infos.iter().map(|info| info.digest)));
-        answer(
-            "all are listed".to_owned(),
-            listed.map(|found| found == living(state, |_| true)),
-        );
+        let is_whole = |id: &SessionId| matches!(db.inspect(&id.digest()), Ok(Some(_)));
+        let living = |of: Option<&str>| {
+            let held = state
+                .iter()
+                .filter_map(|(id, held)| Some((id, held.as_ref()?)));
+            let owned = held.filter(|(_, held)| of.is_none() || held.owner.as_deref() == of);
+            digests(
+                owned
+                    .filter(|(id, _)| is_whole(id))
+                    .map(|(id, _)| id.digest()),
+            )
+        };
+        let (listed, broken): (Vec<_>, Vec<_>) = db.sessions().partition(Result::is_ok);
+        let listed = digests(listed.into_iter().flatten().map(|info| info.digest));
+        answer("all are listed".to_owned(), Ok(listed == living(None)));
+        for error in broken.into_iter().filter_map(Result::err) {
+            answer("all are listed".to_owned(), Err(error));
+        }
         let owned = db.sessions_of(OWNER);
         let owned = owned.map(|infos| digests(infos.iter().map(|info| info.digest)));
-        let owns = |held: &Held| held.owner.as_deref() == Some(OWNER);
-        answer(
-            "the owner's are listed".to_owned(),
-            owned.map(|found| found == living(state, owns)),
-        );
+        let is_right = owned.map(|found| found == living(Some(OWNER)));
+        answer("the owner's are listed".to_owned(), is_right);
         look
     }
 
@@ -118,11 +127,4 @@ fn digests(found: impl Iterator<Item = SessionDigest>) -> Vec<SessionDigest> {
     let mut found: Vec<_> = found.collect();
     found.sort_unstable();
     found
-}
-
-fn living(state: &State, which: impl Fn(&Held) -> bool) -> Vec<SessionDigest> {
-    let living = state
-        .iter()
-        .filter(|(_, held)| held.as_ref().is_some_and(&which));
-    digests(living.map(|(id, _)| id.digest()))
 }

@@ -11,6 +11,9 @@ use crate::layout;
 use crate::look::{OWNER, State, read};
 use crate::support::{discard, open};
 
+/// What long values are made of.
+pub(crate) const FILLING: u8 = b'x';
+
 /// A database that is not open.
 pub(crate) struct Scene {
     disk: SimulatedDisk,
@@ -29,6 +32,9 @@ impl Scene {
         making.open_again();
         making.go_on();
         let states = making.known_states();
+        // What is deferred is written, and that is all.
+        making.disk.power_off_after(1);
+        assert!(making.db.commit().is_err());
         let survivor = making.disk.crash(Crash::KeepAll, IndexFate::Kept);
         Self {
             disk: survivor.unwrap(),
@@ -50,6 +56,13 @@ impl Scene {
         }
     }
 
+    /// As a process leaves it that was killed when all had been checkpointed.
+    pub(crate) fn killed() -> Self {
+        let scene = Self::closed();
+        scene.disk.remove_file("CLEAN").unwrap();
+        scene
+    }
+
     /// The names of the files, and what they hold.
     pub(crate) fn files(&self) -> Vec<(String, Vec<u8>)> {
         self.disk.snapshot()
@@ -65,16 +78,12 @@ impl Scene {
         self.states.last().unwrap()
     }
 
-    /// What it holds without the last transactions; none if that many were never
-    /// in the journal alone.
-    pub(crate) fn without_last(&self, transactions: usize) -> Option<&State> {
-        self.states.iter().rev().nth(transactions)
-    }
-
-    /// Whether this is what a database holds.
-    pub(crate) fn is_now(&self, db: &Database, state: &State) -> bool {
+    /// How many of the last transactions a database lacks; none if it never was
+    /// so since the last checkpoint.
+    pub(crate) fn transactions_missing(&self, db: &Database) -> Option<usize> {
         let ids: Vec<SessionId> = self.last().iter().map(|(id, _)| *id).collect();
-        read(db, &ids).is_ok_and(|found| found == *state)
+        let found = read(db, &ids).ok()?;
+        self.states.iter().rev().position(|state| *state == found)
     }
 
     /// The frames of a file of the journal.
@@ -120,8 +129,9 @@ impl Making {
         let large = self.create();
         large
             .transaction(|tx| {
+                let value = char::from(FILLING).to_string().repeat(500);
                 for number in 0..12 {
-                    tx.set(&format!("key-{number:02}"), &"x".repeat(600))?;
+                    tx.set(&format!("key-{number:02}"), &value)?;
                 }
                 tx.set_owner(Some(OWNER))
             })
@@ -188,7 +198,8 @@ impl Making {
         let mut gone = new;
         gone.flush().unwrap();
         self.note();
-        self.sessions[3].set_owner(Some(OWNER)).unwrap();
+        let owner = (value == "one").then_some(OWNER);
+        self.sessions[3].set_owner(owner).unwrap();
         self.note();
     }
 

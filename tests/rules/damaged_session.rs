@@ -89,6 +89,32 @@ fn a_damaged_session_that_is_written_to_does_not_stop_the_others() {
     }
 }
 
+/// When nothing is left but its name.
+#[test]
+fn a_session_that_is_damaged_as_a_whole_is_not_unknown_and_hides_no_other() {
+    let (disk, id, other) = settled(false);
+    let disk = disk.crash(Crash::KeepAll, IndexFate::Lost).unwrap();
+    let db = open(&disk).unwrap();
+    let third = db.create_session();
+    third.set("value", &3).unwrap();
+    let damaged = id.digest();
+    for _ in ["by its row", "in memory"] {
+        assert!(is_corrupted(&db.inspect(&damaged)));
+        let (told, broken): (Vec<_>, Vec<_>) = db.sessions().partition(Result::is_ok);
+        let mut told: Vec<_> = told.into_iter().map(|info| info.unwrap().digest).collect();
+        let mut others = [other.digest(), third.id().digest()];
+        told.sort_unstable();
+        others.sort_unstable();
+        assert_eq!(told, others);
+        assert!(broken.len() == 1 && broken.iter().all(is_corrupted));
+        let handle = session(&db, &id);
+        assert!(is_corrupted(&handle.get::<String>("value")));
+    }
+    assert!(db.revoke(damaged).unwrap());
+    assert!(db.inspect(&damaged).unwrap().is_none());
+    assert!(db.sessions().all(|info| info.is_ok()));
+}
+
 #[test]
 fn a_damaged_session_can_be_flushed_and_destroyed() {
     for with_pages in [false, true] {
