@@ -26,6 +26,7 @@ use super::space::Allowance;
 use super::{Engine, Options};
 use crate::disk::{Disk, DiskLock};
 use crate::error::{Error, Result};
+use crate::format::effect::Payload;
 use crate::format::identity::{Batch, DatabaseId, Generation, Location, Sequence, Timestamp};
 use crate::format::segment_frame::Footer;
 use crate::index::Trouble;
@@ -204,9 +205,9 @@ impl Opening {
         let cells = self.options.resident_cells();
         let mut replay = Replay::new(&opened.index, cells, next);
         let options = self.journal_options();
-        let recovered = journal::recover(&options, after, self.batch(), &mut |at, payload| {
-            replay.apply(at, payload)
-        });
+        let missing = |batch| self.segments.missing_batch(batch);
+        let mut apply = |at, payload: Payload<'_>| replay.apply(at, payload);
+        let recovered = journal::recover(&options, after, self.batch(), &missing, &mut apply);
         let replayed = replay.finish()?;
         Ok((recovered?, replayed))
     }

@@ -46,12 +46,14 @@ struct File {
 ///
 /// # Errors
 ///
-/// `Corrupted` for damage, a gap, or a checkpoint that the journal relies on
-/// and that is not there (`last_batch`); `Version` for a newer format.
+/// `Corrupted` for damage or a gap, and for a checkpoint that the journal relies
+/// on and that is not there, what `missing` says of it; `Version` for a newer
+/// format.
 pub(crate) fn recover(
     options: &JournalOptions,
     after: Sequence,
     last_batch: Batch,
+    missing: &dyn Fn(Batch) -> Error,
     apply: &mut dyn FnMut(Sequence, Payload<'_>) -> Result<()>,
 ) -> Result<Recovered> {
     let numbers = options.numbers()?;
@@ -76,15 +78,7 @@ pub(crate) fn recover(
     let first_live = walk.first_live;
     let unproven = walk.unproven;
     if recovered.declaration.batch > last_batch {
-        let path = options.path(recovered.highest);
-        return Err(Error::corrupted(
-            &path,
-            0,
-            format_args!(
-                "batch {} is missing from the segments",
-                recovered.declaration.batch
-            ),
-        ));
+        return Err(missing(recovered.declaration.batch));
     }
     unproven.write_again(options)?;
     recovered.settle(numbers, first_live, after, last_batch);
@@ -196,7 +190,10 @@ impl Walk<'_> {
             .map(|file| file.header.declaration.through);
         let settled = declared.fold(self.after, Sequence::max);
         if self.expected > settled.next() {
-            return Err(self.damage(first.number, 0, "the journal begins too late"));
+            let before = first.header.previous.map(|(number, _)| number);
+            let reason =
+                "the file is missing or its header is damaged: the journal begins too late";
+            return Err(self.damage(before.unwrap_or(first.number), 0, reason));
         }
         let chain = self.chain;
         for (place, file) in chain.iter().enumerate() {

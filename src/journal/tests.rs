@@ -38,8 +38,12 @@ fn empty_disk() -> SimulatedDisk {
     disk
 }
 
+fn missing(batch: Batch) -> Error {
+    Error::corrupted(Path::new("segments"), 0, batch)
+}
+
 fn start(options: &JournalOptions) -> Arc<Journal> {
-    let recovered = recover(options, Sequence(0), Batch(0), &mut |_, _| Ok(())).unwrap();
+    let recovered = recover(options, Sequence(0), Batch(0), &missing, &mut |_, _| Ok(())).unwrap();
     Journal::start(options.clone(), recovered).unwrap()
 }
 
@@ -212,11 +216,17 @@ fn frames_never_straddle_files() {
         assert_eq!(sequences, (1..=60).collect::<Vec<_>>(), "seed {seed}");
         assert!(found.is_sorted_by_key(|(_, number)| *number), "seed {seed}");
         let mut next = Sequence(0);
-        let recovered = recover(&options, Sequence(0), Batch(0), &mut |sequence, _| {
-            assert_eq!(sequence, next.next(), "seed {seed}");
-            next = sequence;
-            Ok(())
-        });
+        let recovered = recover(
+            &options,
+            Sequence(0),
+            Batch(0),
+            &missing,
+            &mut |sequence, _| {
+                assert_eq!(sequence, next.next(), "seed {seed}");
+                next = sequence;
+                Ok(())
+            },
+        );
         assert_eq!(recovered.unwrap().last, Sequence(60), "seed {seed}");
     }
 }

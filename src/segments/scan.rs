@@ -5,7 +5,7 @@ use super::files::Segments;
 use crate::error::{Error, Result};
 use crate::format::codec::ALIGNMENT;
 use crate::format::header::SEGMENT_HEADER_BYTES;
-use crate::format::identity::{Location, SegmentNumber};
+use crate::format::identity::{Batch, Location, SegmentNumber};
 use crate::format::segment_frame::{self, Footer, Kind, Place, SegmentFrame, frame_bytes};
 
 /// Finds the last footer of a file that ends a batch.
@@ -190,6 +190,41 @@ impl Segments {
         self.attribute(&footers, &holes)?;
         self.check_order(&footers)?;
         Ok(footers)
+    }
+
+    /// What is said of a batch that should be behind the last one: the place of
+    /// the first bytes there that are no frame, or the end of all.
+    pub(crate) fn missing_batch(&self, batch: Batch) -> Error {
+        match self.first_damage_behind() {
+            Ok((number, offset)) => Error::corrupted(
+                &self.path(number),
+                offset as u64,
+                format_args!("batch {batch} is missing"),
+            ),
+            Err(error) => error,
+        }
+    }
+
+    fn first_damage_behind(&self) -> Result<(SegmentNumber, usize)> {
+        let tail = self.tail();
+        let (mut last, mut end) = (tail.number, usize::try_from(tail.end).unwrap_or(0));
+        for number in self.numbers()? {
+            if number < tail.number {
+                continue;
+            }
+            let bytes = self.read_file(number)?;
+            let mut walk = Walk::new(self, number, &bytes, false);
+            if number == tail.number {
+                walk.offset = walk.offset.max(end);
+            }
+            while let Some(step) = walk.next_frame() {
+                if step.frame.is_none() {
+                    return Ok((number, step.offset));
+                }
+            }
+            (last, end) = (number, bytes.len());
+        }
+        Ok((last, end))
     }
 
     fn check_order(&self, footers: &[(Location, Footer)]) -> Result<()> {

@@ -7,7 +7,6 @@ use sessiondb::{
     Crash, Database, Durability, Expiry, IndexFate, Session, SessionId, SimulatedDisk,
 };
 
-use crate::layout;
 use crate::look::{OWNER, State, read};
 use crate::support::{discard, open};
 
@@ -31,15 +30,18 @@ impl Scene {
         // Two files of the journal.
         making.open_again();
         making.go_on();
-        let states = making.known_states();
-        // What is deferred is written, and that is all.
-        making.disk.power_off_after(1);
-        assert!(making.db.commit().is_err());
-        let survivor = making.disk.crash(Crash::KeepAll, IndexFate::Kept);
-        Self {
-            disk: survivor.unwrap(),
-            states,
-        }
+        making.cut()
+    }
+
+    /// The same when nothing was synced since the last opening.
+    pub(crate) fn cut_right_after_an_opening() -> Self {
+        let mut making = Making::new();
+        making.settle();
+        making.do_some("one");
+        making.open_again();
+        making.defer();
+        making.do_some("two");
+        making.cut()
     }
 
     /// As a clean stop leaves it.
@@ -84,13 +86,6 @@ impl Scene {
         let ids: Vec<SessionId> = self.last().iter().map(|(id, _)| *id).collect();
         let found = read(db, &ids).ok()?;
         self.states.iter().rev().position(|state| *state == found)
-    }
-
-    /// The frames of a file of the journal.
-    pub(crate) fn frames(&self, file: &str) -> Vec<layout::Frame> {
-        self.disk
-            .read_file(file)
-            .map_or_else(Vec::new, |bytes| layout::frames(&bytes))
     }
 }
 
@@ -160,25 +155,45 @@ impl Making {
     fn open_again(&mut self) {
         let survivor = self.disk.copy(Crash::KeepNothing, IndexFate::Kept).unwrap();
         let again = open(&survivor).unwrap();
-        self.sessions.clear();
+        let ids: Vec<SessionId> = self
+            .sessions
+            .drain(..)
+            .map(|session| session.id())
+            .collect();
         discard(&self.disk, std::mem::replace(&mut self.db, again));
         self.disk = survivor;
-        for id in [0, 1, 5, 4].map(|place: usize| self.ids[place]) {
-            self.sessions
-                .push(self.db.open_session(&id).unwrap().unwrap());
-        }
+        let open = |id: &SessionId| self.db.open_session(id).unwrap().unwrap();
+        self.sessions = ids.iter().map(open).collect();
     }
 
     /// What is in the journal alone: synced, and then not.
     fn go_on(&mut self) {
         self.do_some("one");
+        self.defer();
+        self.do_some("two");
+    }
+
+    /// From now on nothing is synced.
+    fn defer(&mut self) {
         let never = Durability::Deferred {
             sync_within: Duration::from_secs(3600),
         };
         self.db = self.db.with_durability(never);
         let open = |session: &Session| self.db.open_session(&session.id()).unwrap().unwrap();
         self.sessions = self.sessions.iter().map(open).collect();
-        self.do_some("two");
+    }
+
+    /// The power goes, and what was written stays.
+    fn cut(self) -> Scene {
+        let states = self.known_states();
+        // What is deferred is written, and that is all.
+        self.disk.power_off_after(1);
+        assert!(self.db.commit().is_err());
+        let survivor = self.disk.crash(Crash::KeepAll, IndexFate::Kept);
+        Scene {
+            disk: survivor.unwrap(),
+            states,
+        }
     }
 
     /// Each of these is one transaction.

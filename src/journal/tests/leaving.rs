@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 
-use super::{SEGMENT, append, empty_disk, options, payload, recover, reserved, start};
+use super::{SEGMENT, append, empty_disk, missing, options, payload, recover, reserved, start};
 use crate::disk::{Disk as _, SimulatedDisk};
 use crate::error::Error;
 use crate::format::identity::{Batch, JournalNumber, Sequence};
@@ -97,7 +97,7 @@ fn a_journal_that_was_never_written_to_leaves_its_file_too() {
     let last = append(&journal, 20);
     journal.close().unwrap();
     let options = options(Arc::new(disk), SEGMENT);
-    let recovered = recover(&options, through, Batch(3), &mut |_, _| Ok(()));
+    let recovered = recover(&options, through, Batch(3), &missing, &mut |_, _| Ok(()));
     assert_eq!(recovered.unwrap().last, last);
 }
 
@@ -189,11 +189,17 @@ fn writers_beside_it_lose_nothing() {
     journal.close().unwrap();
     let mut next = through.next();
     let options = options(Arc::new(disk), SEGMENT);
-    let recovered = recover(&options, through, Batch(20), &mut |sequence, _| {
-        assert_eq!(sequence, next);
-        next = sequence.next();
-        Ok(())
-    });
+    let recovered = recover(
+        &options,
+        through,
+        Batch(20),
+        &missing,
+        &mut |sequence, _| {
+            assert_eq!(sequence, next);
+            next = sequence.next();
+            Ok(())
+        },
+    );
     assert_eq!(recovered.unwrap().last, last);
 }
 

@@ -48,7 +48,9 @@ fn a_frame_that_no_usual_file_holds_gets_a_longer_one_which_is_not_used_again() 
     let at_most_usual = |length: &u64| *length <= USUAL;
     assert!(usual.iter().all(at_most_usual), "{usual:?}");
     journal.close().unwrap();
-    let recovered = recover(&options, Sequence(13), Batch(1), &mut |_, _| Ok(()));
+    let recovered = recover(&options, Sequence(13), Batch(1), &missing, &mut |_, _| {
+        Ok(())
+    });
     assert_eq!(recovered.unwrap().last, Sequence(14), "the declaration");
 }
 

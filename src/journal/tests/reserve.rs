@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use super::{SEGMENT, append, empty_disk, options, payload, recover, start};
+use super::{SEGMENT, append, empty_disk, missing, options, payload, recover, start};
 use crate::disk::{Disk as _, SimulatedDisk};
 use crate::error::{Error, Result};
 use crate::format::identity::{Batch, Sequence};
@@ -50,7 +50,7 @@ fn full(disk: &SimulatedDisk, segment_bytes: u64) -> (Arc<Journal>, u64) {
 fn frames(disk: &SimulatedDisk, segment_bytes: u64) -> u64 {
     let mut found = 0;
     let options = options(Arc::new(disk.clone()), segment_bytes);
-    let recovered = recover(&options, Sequence(0), Batch(0), &mut |_, _| {
+    let recovered = recover(&options, Sequence(0), Batch(0), &missing, &mut |_, _| {
         found += 1;
         Ok(())
     });
