@@ -10,10 +10,10 @@ use libfuzzer_sys::fuzz_target;
 use sessiondb::{SessionDigest, SessionId, decode_anything};
 use sessiondb_fuzz::limited;
 
-/// What may be allocated for each byte. A node of a value of one byte may become
-/// a variant of an enum of some 32 bytes, in a list that doubles as it grows, and
-/// an untagged type keeps all that is in it once more.
-const PER_BYTE: usize = 1024;
+/// What may be allocated for each byte, in bytes. A null of one byte becomes an
+/// element of 32 or 48 bytes of a list that is copied as it grows, and is read
+/// twice.
+const PER_BYTE: usize = 256;
 /// And for none.
 const AT_LEAST: usize = 16 << 10;
 

@@ -104,10 +104,13 @@ impl SmallDatabase {
     /// damaged.
     pub fn reads_right_or_damaged(&self, db: &Database) -> bool {
         let last = self.states.last().into_iter().flatten();
-        self.sessions.iter().zip(last).all(|(id, keys)| match read(db, id) {
-            Ok(found) => found == *keys,
-            Err(error) => matches!(error, Error::Corrupted { .. }),
-        })
+        self.sessions
+            .iter()
+            .zip(last)
+            .all(|(id, keys)| match read(db, id) {
+                Ok(found) => found == *keys,
+                Err(error) => matches!(error, Error::Corrupted { .. }),
+            })
     }
 
     /// Whether all sessions are as they were after one of the transactions.

@@ -339,7 +339,8 @@ enum Tree {
     Map(BTreeMap<String, Tree>),
 }
 
-/// A type that takes what is there.
+/// A type that takes what is there. It does not nest: serde copies all that an
+/// untagged value holds once for each level of it.
 #[derive(Serialize, Deserialize)]
 #[serde(untagged)]
 enum Whatever {
@@ -349,8 +350,8 @@ enum Whatever {
     Signed(i64),
     Float(f64),
     Text(String),
-    List(Vec<Whatever>),
-    Map(BTreeMap<String, Whatever>),
+    List(Vec<f64>),
+    Map(BTreeMap<String, Option<u64>>),
 }
 
 const WHAT: &str = "it does not decode";

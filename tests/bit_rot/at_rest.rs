@@ -20,8 +20,9 @@ struct Tally {
     /// Opened, and something answered that it is damaged.
     damaged: usize,
     whole: usize,
-    /// Answers of databases that were opened.
-    answers: usize,
+    /// Answers of databases that were opened: right ones, and errors.
+    right_answers: usize,
+    damaged_answers: usize,
 }
 
 /// The bytes of a file that are flipped: of long values not each, and where
@@ -84,7 +85,8 @@ impl Outcome {
                 let is_damaged = usize::from(look.damaged > 0);
                 tally.damaged += is_damaged;
                 tally.whole += 1 - is_damaged;
-                tally.answers += look.right + look.damaged;
+                tally.right_answers += look.right;
+                tally.damaged_answers += look.damaged;
             }
         }
     }

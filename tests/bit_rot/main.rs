@@ -1,6 +1,9 @@
 //! A flipped bit anywhere in the files of a database: what is read is right, or
 //! the answer is `Corrupted` and names the file and the place.
 //!
+//! What nobody needs any more may be refused as well: a frame of the journal that
+//! is in a checkpoint, or a footer of sessions that are gone.
+//!
 //! The limits of this promise, each of them held by a test here:
 //! - The last frames of the journal, from the first one on that no other frame,
 //!   no header and no footer declares synced, are the torn tail of a power cut if

@@ -1,34 +1,18 @@
 //! The files of the index cut short and flipped, each in a fresh copy. sled
-//! may panic or serve other rows: neither may be seen from outside.
+//! may panic or serve other rows: neither may be seen from outside. Every byte
+//! is flipped in `tests/bit_rot`.
 
 use std::fs;
 use std::path::Path;
 
 use sessiondb::Database;
 
-use crate::support::{Kept, builder, check, check_directory, closed, files, index_of, killed};
+use crate::support::{builder, check, check_directory, closed, files, index_of, killed};
 
-/// How many places of a file are damaged; more where there is time.
+/// At how many places a file is cut; more where there is time.
 fn places() -> usize {
     let places = std::env::var("SESSIONDB_INDEX_PLACES").ok();
     places.and_then(|places| places.parse().ok()).unwrap_or(8)
-}
-
-fn spoil_each_file(kept: &Kept, what: &str, spoil: impl Fn(&Path, usize)) {
-    let count = files(&index_of(kept.directory.path())).len();
-    for number in 0..count {
-        for place in 0..places() {
-            let copied = kept.copied();
-            let file = &files(&index_of(copied.path()))[number];
-            spoil(file, place);
-            let what = format!("{what}, file {}, place {place}", file.display());
-            let db = builder().open(copied.path());
-            let db = db.unwrap_or_else(|error| panic!("{what}: {error}"));
-            check(&db, &kept.model, &what);
-            db.verify()
-                .unwrap_or_else(|error| panic!("{what}: {error}"));
-        }
-    }
 }
 
 /// The offset of a place, spread over a file; the odd ones close to its ends,
@@ -59,34 +43,20 @@ fn flip(file: &Path, place: usize) {
 
 #[test]
 fn whatever_is_cut_off_all_data_is_there() {
-    spoil_each_file(&killed(), "cut", cut);
-}
-
-#[test]
-fn whichever_bit_flips_all_data_is_there() {
-    spoil_each_file(&killed(), "flipped", flip);
-}
-
-/// The part of sled's file that holds rows, bit by bit at a stride.
-#[test]
-fn a_flip_among_the_rows_gives_no_other_rows() {
     let kept = killed();
-    let file = index_of(kept.directory.path()).join("db");
-    let bytes = fs::read(&file).unwrap();
-    let written: Vec<usize> = (0..bytes.len()).filter(|at| bytes[*at] != 0).collect();
-    let stride = (written.len() / (2 * places())).max(1);
-    for offset in written.into_iter().step_by(stride) {
-        let copied = kept.copied();
-        let file = index_of(copied.path()).join("db");
-        let mut damaged = bytes.clone();
-        damaged[offset] ^= 0x10;
-        fs::write(&file, damaged).unwrap();
-        let what = format!("byte {offset}");
-        let db = builder().open(copied.path());
-        let db = db.unwrap_or_else(|error| panic!("{what}: {error}"));
-        check(&db, &kept.model, &what);
-        db.verify()
-            .unwrap_or_else(|error| panic!("{what}: {error}"));
+    let count = files(&index_of(kept.directory.path())).len();
+    for number in 0..count {
+        for place in 0..places() {
+            let copied = kept.copied();
+            let file = &files(&index_of(copied.path()))[number];
+            cut(file, place);
+            let what = format!("file {}, place {place}", file.display());
+            let db = builder().open(copied.path());
+            let db = db.unwrap_or_else(|error| panic!("{what}: {error}"));
+            check(&db, &kept.model, &what);
+            db.verify()
+                .unwrap_or_else(|error| panic!("{what}: {error}"));
+        }
     }
 }
 
