@@ -9,7 +9,7 @@ use crate::maintenance::SessionInfo;
 use crate::session_id::SessionDigest;
 
 /// All sessions, in the order of their digests; made by
-/// [`Database::sessions`]. Ends after the first error other than `Corrupted`.
+/// [`Database::sessions`]. Ends after an error that is not of one session alone.
 ///
 /// ```
 /// # let db = sessiondb::Database::temporary()?;
