@@ -16,7 +16,7 @@
 //! - The files of the index can be made anew: whatever happens to them, all is
 //!   right.
 //!
-//! `SESSIONDB_EXHAUSTIVE` flips every bit of every byte.
+//! `SESSIONDB_EXHAUSTIVE` flips every bit of every byte that holds something.
 
 #![expect(
     clippy::unwrap_used,
