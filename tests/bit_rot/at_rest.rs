@@ -96,11 +96,9 @@ impl Outcome {
 impl Trial<'_> {
     /// Opens with the bit flipped and, every other time, without an index.
     fn open(&self, then: impl FnOnce(Result<&Database, Error>) -> Outcome) -> Outcome {
-        let index = if self.flip.offset.is_multiple_of(2) || is_exhaustive() {
-            IndexFate::Kept
-        } else {
-            IndexFate::Lost
-        };
+        let bit = self.flip.mask.trailing_zeros() as usize;
+        let fates = [IndexFate::Kept, IndexFate::Lost];
+        let index = fates[(self.flip.offset + bit) % 2];
         let disk = self.scene.copied(index);
         let damaged = self.flip.apply(self.bytes);
         disk.write_file(self.flip.file, &damaged).unwrap();
