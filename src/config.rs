@@ -1,5 +1,7 @@
 //! How a database is opened.
 
+mod repair;
+
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;

@@ -1,6 +1,7 @@
 //! The database: what a server holds.
 
 mod owners;
+mod repair;
 mod sessions;
 mod space;
 

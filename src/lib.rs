@@ -23,7 +23,7 @@ pub use database::{Committed, Database, Sessions};
 pub use disk::{
     Crash, Disk, DiskFile, DiskLock, Fault, FaultEffect, IndexFate, Operation, SimulatedDisk,
 };
-pub use engine::{Durability, Phase, Upkeep};
+pub use engine::{Durability, Loss, LossKind, Phase, Upkeep};
 pub use error::{Error, Result};
 #[cfg(feature = "simulation")]
 #[doc(hidden)]
@@ -31,6 +31,6 @@ pub use format::decode_anything;
 pub use limits::{
     MAX_KEY_BYTES, MAX_OWNER_BYTES, MAX_TRANSACTION_BYTES, MAX_VALUE_BYTES, MAX_VALUE_DEPTH,
 };
-pub use maintenance::{Reclaimed, SegmentStats, SessionInfo, Stats, Verified};
+pub use maintenance::{Reclaimed, Repaired, SegmentStats, SessionInfo, Stats, Verified};
 pub use session::{Entry, Expiry, Iter, Keys, Session, Transaction, ValueBytes};
 pub use session_id::{SessionDigest, SessionId};

@@ -12,10 +12,12 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+mod read_only;
 mod real;
 #[cfg(feature = "simulation")]
 mod simulated;
 
+pub(crate) use read_only::ReadOnlyDisk;
 pub(crate) use real::RealDisk;
 #[cfg(feature = "simulation")]
 pub use simulated::{Crash, Fault, FaultEffect, IndexFate, Operation, SimulatedDisk};

@@ -103,6 +103,30 @@ pub(super) fn read_or_create_current(disk: &dyn Disk) -> Result<Current> {
     Ok(current)
 }
 
+/// Whose directory this is, if `CURRENT` can say it.
+pub(super) fn named(disk: &dyn Disk) -> Result<Option<DatabaseId>> {
+    let path = disk.root().join(CURRENT);
+    let bytes = match read_file(disk, CURRENT) {
+        Err(Error::Corrupted { .. }) => None,
+        bytes => bytes?,
+    };
+    match bytes.map(|bytes| Current::decode(&bytes)) {
+        Some(Ok(current)) => Ok(Some(current.database)),
+        Some(Err(Malformed::Version(found))) => Err(Error::Version {
+            path,
+            found,
+            supported: VERSION,
+        }),
+        Some(Err(Malformed::Damaged(_))) | None => Ok(None),
+    }
+}
+
+/// The mark of a clean stop, if it can be read. It is left.
+pub(super) fn marked(disk: &dyn Disk) -> Option<CleanMark> {
+    let bytes = read_file(disk, CLEAN).ok()??;
+    CleanMark::decode(&bytes).ok()
+}
+
 /// Replaces `CURRENT`.
 pub(super) fn write_current(disk: &dyn Disk, current: &Current) -> Result<()> {
     let path = disk.root().join(CURRENT);

@@ -94,7 +94,7 @@ impl Engine {
     }
 }
 
-fn lock(disk: &dyn Disk) -> Result<Box<dyn DiskLock>> {
+pub(super) fn lock(disk: &dyn Disk) -> Result<Box<dyn DiskLock>> {
     disk.lock(Path::new(LOCK))
         .map_err(|error| match error.kind() {
             ErrorKind::WouldBlock => Error::Locked {

@@ -80,6 +80,23 @@ pub(crate) fn peek_sequence(bytes: &[u8], offset: usize) -> Option<Sequence> {
     Some(Sequence(read_u64(bytes, offset.checked_add(8)?)?))
 }
 
+/// Whether the bytes at `offset` say that they are the frame of a sequence, be
+/// they damaged otherwise; or are that frame, but for its sequence.
+pub(crate) fn claims(bytes: &[u8], offset: usize, place: Place, sequence: Sequence) -> bool {
+    if peek_sequence(bytes, offset) == Some(sequence) {
+        return true;
+    }
+    let is_whole = || {
+        let length = read_u32(bytes, offset)?;
+        let crc = read_u32(bytes, offset.checked_add(4)?)?;
+        let synced_through = Sequence(read_u64(bytes, offset.checked_add(16)?)?);
+        let start = offset.checked_add(HEAD_BYTES)?;
+        let payload = bytes.get(start..start.checked_add(length as usize)?)?;
+        Some(frame_checksum(place, length, sequence, synced_through, payload) == crc)
+    };
+    is_whole().unwrap_or(false)
+}
+
 /// The whole, valid frame at `offset` of a file's bytes, if there is one.
 pub(crate) fn parse(bytes: &[u8], offset: usize, place: Place) -> Option<JournalFrame<'_>> {
     let length = read_u32(bytes, offset)?;

@@ -56,6 +56,14 @@ impl JournalOptions {
         Ok(numbers)
     }
 
+    /// The same where the directory may be missing.
+    pub(super) fn numbers_if_any(&self) -> Result<Vec<JournalNumber>> {
+        match self.disk.list(Path::new(DIRECTORY)) {
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(Vec::new()),
+            _ => self.numbers(),
+        }
+    }
+
     /// Bytes of all files.
     pub(super) fn disk_bytes(&self) -> u64 {
         let numbers = self.numbers().unwrap_or_default().into_iter();

@@ -10,6 +10,7 @@ use super::poison::Poison;
 use super::reader::Recovered;
 use super::reservation::{Reservation, only_removals};
 use super::reserve::{Purpose, Reserve};
+use super::salvage::Salvage;
 use super::start::{self, encode_header};
 use super::tail::{Chunk, Leaving, Position, Slot, Tail};
 use super::{allocator, commit};
@@ -232,6 +233,11 @@ impl Journal {
     /// Bytes of all files, those included that wait to be used.
     pub(crate) fn disk_bytes(&self) -> u64 {
         self.shared.options.disk_bytes()
+    }
+
+    /// The files, to be read.
+    pub(crate) fn salvage(&self) -> Result<Salvage> {
+        Salvage::open(self.shared.options.clone())
     }
 
     /// Bytes of the frames that no checkpoint covers: what an open would replay.

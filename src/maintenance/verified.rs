@@ -24,6 +24,15 @@ pub struct Verified {
     pub batches: u64,
     /// Frames in them, dead ones included.
     pub frames: u64,
+    /// Frames of the journal that are not checkpointed; an open would replay
+    /// them. Those written meanwhile are not among them.
+    pub journal_frames: u64,
+    /// Pages of sessions that are gone, whose rows wait to be removed from the
+    /// index.
+    pub dead_pages: u64,
+    /// Segment files that no batch needs any more, or that a batch left which
+    /// was never committed. They go with the next compaction or open.
+    pub orphan_files: u64,
 }
 
 impl From<Counts> for Verified {
@@ -34,6 +43,9 @@ impl From<Counts> for Verified {
             pages: counts.pages,
             batches: counts.batches,
             frames: counts.frames,
+            journal_frames: counts.journal_frames,
+            dead_pages: counts.dead_pages,
+            orphan_files: counts.orphan_files,
         }
     }
 }

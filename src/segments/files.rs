@@ -99,14 +99,19 @@ pub(super) fn relative(number: SegmentNumber) -> PathBuf {
 }
 
 impl Segments {
-    /// Opens the files and finds the last committed batch. What lies behind
-    /// it does not exist for any method; `cut_uncommitted` removes it.
-    pub(crate) fn open(options: SegmentOptions) -> Result<(Self, Option<(Location, Footer)>)> {
-        let segments = Self {
+    /// The files as they lie there, for who writes nothing: none of them counts.
+    pub(crate) fn unopened(options: SegmentOptions) -> Self {
+        Self {
             options,
             files: RwLock::default(),
             tail: Mutex::new(Tail::empty()),
-        };
+        }
+    }
+
+    /// Opens the files and finds the last committed batch. What lies behind
+    /// it does not exist for any method; `cut_uncommitted` removes it.
+    pub(crate) fn open(options: SegmentOptions) -> Result<(Self, Option<(Location, Footer)>)> {
+        let segments = Self::unopened(options);
         // What the page cache shows may not be on disk, names included (14).
         segments.sync_directory()?;
         let numbers = segments.numbers()?;
@@ -142,6 +147,14 @@ impl Segments {
             .map_err(|error| Error::io("write", &path, error))?;
         file.sync_all()
             .map_err(|error| Error::failed_sync(&path, error))
+    }
+
+    /// The same where the directory may be missing.
+    pub(super) fn numbers_if_any(&self) -> Result<Vec<SegmentNumber>> {
+        match self.options.disk.list(Path::new(DIRECTORY)) {
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(Vec::new()),
+            _ => self.numbers(),
+        }
     }
 
     /// The numbers of the files there are, ascending.
@@ -230,6 +243,14 @@ impl Segments {
     /// Whether there are files that do not count any more.
     pub(crate) fn has_dropped(&self) -> bool {
         self.dropped().is_ok_and(|dropped| !dropped.is_empty())
+    }
+
+    /// How many files there are that do not count, with those behind the last batch.
+    pub(crate) fn orphans(&self) -> Result<u64> {
+        let tail = self.tail.lock().clone();
+        let mut numbers = self.numbers()?;
+        numbers.retain(|number| tail.end(*number).is_none());
+        Ok(numbers.len() as u64)
     }
 
     fn dropped(&self) -> Result<Vec<SegmentNumber>> {
@@ -409,7 +430,7 @@ impl Segments {
 }
 
 /// Where the frame after this one begins.
-pub(super) fn end_of(location: Location) -> u32 {
+pub(crate) fn end_of(location: Location) -> u32 {
     let length = frame_bytes(location.length as usize);
     location
         .offset

@@ -9,9 +9,11 @@
 mod contents;
 mod files;
 mod reader;
+mod salvage;
 mod scan;
 mod writer;
 
 pub(crate) use contents::Contents;
-pub(crate) use files::{SegmentOptions, Segments};
+pub(crate) use files::{SegmentOptions, Segments, end_of};
+pub(crate) use salvage::{Hole, Salvaged};
 pub(crate) use writer::{BatchWriter, Standing};

@@ -32,23 +32,23 @@ pub(super) fn last_footer(
 }
 
 /// A step of a walk: a whole frame, or bytes that are none.
-struct Step<'b> {
-    offset: usize,
-    end: usize,
-    frame: Option<(Location, SegmentFrame<'b>)>,
+pub(super) struct Step<'b> {
+    pub(super) offset: usize,
+    pub(super) end: usize,
+    pub(super) frame: Option<(Location, SegmentFrame<'b>)>,
 }
 
 /// Goes from frame to frame, and over damage to the next whole one.
-struct Walk<'b> {
+pub(super) struct Walk<'b> {
     bytes: &'b [u8],
-    offset: usize,
+    pub(super) offset: usize,
     place: Place,
     /// Step over frames that are no footers without checking them.
     footers_only: bool,
 }
 
 impl<'b> Walk<'b> {
-    fn new(
+    pub(super) fn new(
         segments: &Segments,
         number: SegmentNumber,
         bytes: &'b [u8],
@@ -74,7 +74,7 @@ impl<'b> Walk<'b> {
         segment_frame::parse(self.bytes, offset, place)
     }
 
-    fn next_frame(&mut self) -> Option<Step<'b>> {
+    pub(super) fn next_frame(&mut self) -> Option<Step<'b>> {
         let offset = self.offset;
         if offset >= self.bytes.len() {
             return None;
@@ -148,20 +148,34 @@ impl Segments {
     }
 
     /// All committed footers, oldest first, by reading every file.
+    pub(crate) fn scan(
+        &self,
+        progress: &mut dyn FnMut(u64, u64),
+    ) -> Result<Vec<(Location, Footer)>> {
+        let mut all = Vec::new();
+        self.scan_files(&mut |footers, done, total| {
+            all.extend(footers);
+            progress(done, total);
+            Ok(())
+        })?;
+        Ok(all)
+    }
+
+    /// The committed footers, oldest first, those of one file at a time, with
+    /// the bytes that are read and those that are to be read.
     ///
     /// Batch numbers have to ascend, without a gap where no file between is
     /// gone. Bytes that are no frame are
     /// damage: when a footer says which frame should be there, that frame's
     /// identity is the one that is damaged; otherwise this is an error (15).
-    pub(crate) fn scan(
+    pub(crate) fn scan_files(
         &self,
-        progress: &mut dyn FnMut(u64, u64),
-    ) -> Result<Vec<(Location, Footer)>> {
+        look: &mut dyn FnMut(Vec<(Location, Footer)>, u64, u64) -> Result<()>,
+    ) -> Result<()> {
         let numbers = self.committed_numbers();
         let total = self.disk_bytes();
         let mut done = 0;
-        let mut footers: Vec<(Location, Footer)> = Vec::new();
-        let mut holes = Vec::new();
+        let mut before = None;
         for number in numbers {
             let bytes = self.read_committed(number)?;
             if !self.check_header(number, &bytes)? {
@@ -169,6 +183,8 @@ impl Segments {
                 // header hides nothing.
                 tracing::warn!(segment = number.0, "a segment file's header is damaged");
             }
+            let mut footers: Vec<(Location, Footer)> = Vec::new();
+            let mut holes = Vec::new();
             let mut walk = Walk::new(self, number, &bytes, false);
             while let Some(step) = walk.next_frame() {
                 match step.frame {
@@ -182,14 +198,18 @@ impl Segments {
                     None => holes.push((number, step.offset, step.end)),
                 }
             }
+            // First what says where the damage is: a footer that is none is
+            // missing behind the next one, too. A footer names frames of its
+            // own file only.
+            self.attribute(&footers, &holes)?;
+            for (location, footer) in &footers {
+                self.check_order(before, *location, footer)?;
+                before = Some((*location, footer.batch, footer.ends_batch));
+            }
             done += bytes.len() as u64;
-            progress(done, total);
+            look(footers, done, total)?;
         }
-        // First what says where the damage is: a footer that is none is missing
-        // behind the next one, too.
-        self.attribute(&footers, &holes)?;
-        self.check_order(&footers)?;
-        Ok(footers)
+        Ok(())
     }
 
     /// What is said of a batch that should be behind the last one: the place of
@@ -227,24 +247,23 @@ impl Segments {
         Ok((last, end))
     }
 
-    fn check_order(&self, footers: &[(Location, Footer)]) -> Result<()> {
-        for pair in footers.windows(2) {
-            let [(before, earlier), (location, later)] = pair else {
-                continue;
-            };
-            let least = if earlier.ends_batch {
-                earlier.batch.next()
-            } else {
-                earlier.batch
-            };
-            let adjoins = location.segment <= before.segment.next();
-            if later.batch < least || (adjoins && later.batch > least) {
-                return Err(Error::corrupted(
-                    &self.path(location.segment),
-                    location.offset.into(),
-                    format_args!("batch {} follows batch {}", later.batch, earlier.batch),
-                ));
-            }
+    fn check_order(
+        &self,
+        before: Option<(Location, Batch, bool)>,
+        location: Location,
+        later: &Footer,
+    ) -> Result<()> {
+        let Some((before, batch, is_over)) = before else {
+            return Ok(());
+        };
+        let least = if is_over { batch.next() } else { batch };
+        let adjoins = location.segment <= before.segment.next();
+        if later.batch < least || (adjoins && later.batch > least) {
+            return Err(Error::corrupted(
+                &self.path(location.segment),
+                location.offset.into(),
+                format_args!("batch {} follows batch {batch}", later.batch),
+            ));
         }
         Ok(())
     }

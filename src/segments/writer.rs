@@ -245,8 +245,19 @@ impl BatchWriter {
 
     /// Appends a copy of a frame, as old as it was.
     pub(crate) fn copy(&mut self, entry: &FooterEntry, raw: &[u8]) -> Result<Location> {
+        let segments = Arc::clone(&self.segments);
+        self.copy_from(&segments, entry, raw)
+    }
+
+    /// The same of a frame of other segments, perhaps.
+    pub(crate) fn copy_from(
+        &mut self,
+        segments: &Segments,
+        entry: &FooterEntry,
+        raw: &[u8],
+    ) -> Result<Location> {
         self.roll_if_full()?;
-        let from = self.segments.place(entry.location);
+        let from = segments.place(entry.location);
         let location = self.put(|buffer, place| {
             let frame = segment_frame::parse(raw, 0, from);
             let frame = frame.ok_or(Malformed::Damaged("a frame changed while it was copied"))?;
