@@ -325,10 +325,14 @@ impl Database {
         self.engine().checkpoint()
     }
 
-    /// Reads all there is and checks every frame, row and reference.
+    /// Reads all there is and checks every frame, row and reference, and what
+    /// of the journal an open would need. Files and pages that nothing leads to
+    /// are counted.
     ///
-    /// Everything is checkpointed first. Costs a read of the whole database;
-    /// readers and writers go on meanwhile.
+    /// Everything is checkpointed first. Costs two reads of the whole database;
+    /// readers and writers go on meanwhile. Memory is bounded: what one file
+    /// holds, and some sums of a million sessions at a time; with more of them
+    /// the index is looked at several times.
     ///
     /// ```
     /// # let db = sessiondb::Database::temporary()?;
@@ -346,8 +350,9 @@ impl Database {
         self.verify_with(|_, _| {})
     }
 
-    /// The same, telling how many bytes of how many were read. Using this
-    /// database inside `progress` is `Reentrant`.
+    /// The same, telling how much is done and how much there is, in bytes that
+    /// are looked at, some of them several times. Using this database inside
+    /// `progress` is `Reentrant`.
     ///
     /// Costs as [`verify`](Self::verify).
     ///

@@ -70,10 +70,10 @@ mod tests {
         meter.set(1, 4);
         meter.set(9, 4);
         meter.begin(60);
-        meter.set(1, 0);
+        meter.set(0, 0);
         meter.finish();
         let done: Vec<u64> = seen.iter().map(|(done, _)| *done).collect();
-        assert_eq!(done, [0, 20, 20, 40, 40, 100, 100]);
+        assert_eq!(done, [0, 20, 20, 40, 40, 40, 100]);
         assert!(seen.iter().all(|(_, total)| *total == 100));
     }
 }

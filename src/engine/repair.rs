@@ -203,12 +203,12 @@ impl Old {
     }
 
     /// What is missing of the journal behind a frame.
-    fn gaps(&self, after: Sequence) -> Result<Vec<Gap>> {
+    fn gaps(&self, (after, batch): (Sequence, Batch)) -> Result<Vec<Gap>> {
         let mut gaps = Vec::new();
         if self.is_clean {
             return Ok(gaps);
         }
-        self.journal.walk(after, &mut |_, found| {
+        self.journal.walk(after, batch, &mut |_, found| {
             if let Found::Gap(gap) = found {
                 gaps.push(gap);
             }
@@ -287,18 +287,19 @@ impl Work<'_> {
         }
     }
 
-    /// From which frame on the journal is to be replayed, and what is missing
-    /// of it. Batches behind the last footer that can be read are taken in only
+    /// Behind which frame and batch the journal is to be replayed, and what is
+    /// missing of it. Batches behind the last footer that can be read are taken in only
     /// if the journal does not hold all that was in them.
-    fn join_journal(&mut self) -> Result<(Sequence, Vec<Gap>)> {
+    fn join_journal(&mut self) -> Result<((Sequence, Batch), Vec<Gap>)> {
         let footer = self.old.footer.as_ref();
-        let mut after = footer.map_or(Sequence(0), |(_, footer)| footer.journal_through);
+        let through = footer.map_or(Sequence(0), |(_, footer)| footer.journal_through);
+        let mut after = (through, self.old.last_batch());
         let mut gaps = self.old.gaps(after)?;
         let Declaration { batch, through } = self.old.declared;
         let are_needed = self.old.is_clean || gaps.iter().any(|gap| gap.missing <= through);
         if batch > self.old.last_batch() && are_needed {
             self.take_in_tail(batch)?;
-            after = after.max(through);
+            after = (through.max(after.0), batch);
             gaps = self.old.gaps(after)?;
         }
         for gap in &gaps {
@@ -405,7 +406,7 @@ impl Work<'_> {
     /// Saves what the journal holds of sessions that are saved, or made by it.
     fn copy_journal(
         &mut self,
-        after: Sequence,
+        (after, batch): (Sequence, Batch),
         gap: Option<&Gap>,
         options: &Options,
     ) -> Result<()> {
@@ -425,7 +426,7 @@ impl Work<'_> {
         let gap = gap.map(|gap| gap.missing);
         let mut filter = Filter::new(&self.target, &mut self.losses, gap, unknown_below);
         let old = &self.old.journal;
-        old.walk(after, &mut |spot, found| {
+        old.walk(after, batch, &mut |spot, found| {
             if let Found::Frame(sequence, Payload::Transaction(effects)) = found {
                 let at = At {
                     sequence,

@@ -12,7 +12,7 @@ use super::lookup::Setback;
 use super::meter::Meter;
 use super::reentrance::Inside;
 use crate::error::{Error, Result};
-use crate::format::identity::{Generation, Sequence};
+use crate::format::identity::{Batch, Generation, Sequence};
 use crate::index::{Index, Trouble};
 use crate::journal::Found;
 
@@ -114,19 +114,23 @@ impl Engine {
     /// Every frame that an open would need is there; returns how many.
     fn verify_journal(&self, checkpointer: &Checkpointer) -> Result<u64> {
         let footer = checkpointer.footer.as_ref();
-        let after = footer.map_or(Sequence(0), |(_, footer)| footer.journal_through);
+        let (after, batch) = footer.map_or((Sequence(0), Batch(0)), |(_, footer)| {
+            (footer.journal_through, footer.batch)
+        });
         // Behind this one others write.
         let through = self.journal.position().sequence;
         self.journal.wait(through)?;
         let mut frames = 0;
-        self.journal.salvage()?.walk(after, &mut |_, found| {
-            match found {
-                Found::Frame(sequence, _) => frames += u64::from(sequence <= through),
-                Found::Gap(gap) if gap.missing <= through => return Err(gap.error()),
-                Found::Gap(_) => {}
-            }
-            Ok(())
-        })?;
+        self.journal
+            .salvage()?
+            .walk(after, batch, &mut |_, found| {
+                match found {
+                    Found::Frame(sequence, _) => frames += u64::from(sequence <= through),
+                    Found::Gap(gap) if gap.missing <= through => return Err(gap.error()),
+                    Found::Gap(_) => {}
+                }
+                Ok(())
+            })?;
         Ok(frames)
     }
 

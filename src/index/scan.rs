@@ -1,6 +1,6 @@
 //! Looking at all rows: the check at open, lists, verify.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 
 use super::derived::OwnerSum;
 use super::guard::{Outcome, Trouble};
@@ -9,12 +9,17 @@ use super::live::{self, LiveFrames};
 use super::retired::Remembered;
 use super::rows::{DIGEST_BYTES, Index, undecodable};
 use crate::format::identity::{Generation, Location, Timestamp};
-use crate::format::record::{PageRow, RowContent, SessionRecord, SessionRow, split_page_key};
+use crate::format::record::{
+    PageRow, RowContent, SessionRecord, SessionRow, page_key, split_page_key,
+};
 use crate::session_id::SessionDigest;
 
 /// Session rows whose hints are looked for together, about: some 16 MiB of
 /// hashes. Few in tests, which have few sessions.
 const CHECKED_TOGETHER: usize = if cfg!(test) { 100 } else { 1_000_000 };
+/// Generations whose pages are summed up together: some 48 MiB. For more of
+/// them all sessions are looked at again.
+const SUMMED_TOGETHER: usize = if cfg!(test) { 3 } else { 1_000_000 };
 /// Rows read together where all are looked at.
 const CHUNK: usize = if cfg!(test) { 30 } else { 1024 };
 
@@ -49,6 +54,45 @@ struct PageSums {
     misplaced: bool,
 }
 
+/// The page rows of some generations.
+#[derive(Debug, Default)]
+struct PageChunk {
+    sums: HashMap<Generation, PageSums>,
+    /// Those behind this one,
+    after: Option<Generation>,
+    /// up to this one; to the last without it.
+    through: Option<Generation>,
+}
+
+impl PageChunk {
+    fn covers(&self, generation: Generation) -> bool {
+        let is_behind = self.after.is_none_or(|after| generation > after);
+        is_behind && self.through.is_none_or(|through| generation <= through)
+    }
+
+    /// Whether a session's pages are what its row says, if they are here.
+    fn compare(&mut self, row: &SessionRow) -> Outcome<()> {
+        if !self.covers(row.generation()) {
+            return Ok(());
+        }
+        let sums = self.sums.remove(&row.generation()).unwrap_or_default();
+        let RowContent::Whole { table, .. } = &row.content else {
+            return Ok(());
+        };
+        if sums.misplaced {
+            return Err(Trouble::new(
+                "a page's row leads to where nothing is any more",
+            ));
+        }
+        if (sums.pages, sums.hash) != (table.pages, table.hash) {
+            return Err(Trouble::new(
+                "a session's page rows are not what its row says",
+            ));
+        }
+        Ok(())
+    }
+}
+
 impl Index {
     /// Whether every session's pages are what its row says; and the sums.
     /// `has_hint` tells whether a session's hint is as early as it has to be,
@@ -66,7 +110,7 @@ impl Index {
         };
         let mut owners = OwnerSum::default();
         let mut are_hinted = true;
-        let mut found = self.sum_pages(&mut summary, &counts)?;
+        let mut chunk = self.sum_pages(None, &mut summary, &counts)?;
         self.look_for_deadlines();
         let mut after = None;
         loop {
@@ -82,21 +126,10 @@ impl Index {
                 if !counts(row.location) {
                     return Err(Trouble::new("a row leads to where nothing is any more"));
                 }
-                let sums = found.remove(&row.generation()).unwrap_or_default();
-                let RowContent::Whole { table, record } = &row.content else {
-                    return Ok(());
-                };
-                if sums.misplaced {
-                    return Err(Trouble::new(
-                        "a page's row leads to where nothing is any more",
-                    ));
+                chunk.compare(row)?;
+                if let RowContent::Whole { record, .. } = &row.content {
+                    summary.hints_hold &= has_hint(record);
                 }
-                if (sums.pages, sums.hash) != (table.pages, table.hash) {
-                    return Err(Trouble::new(
-                        "a session's page rows are not what its row says",
-                    ));
-                }
-                summary.hints_hold &= has_hint(record);
                 Ok(())
             })?;
             // Also where there are no sessions: the rows have to decode.
@@ -106,11 +139,12 @@ impl Index {
             }
         }
         self.know_first_deadline();
-        let dead: HashSet<Generation> = self.dead_generations(usize::MAX)?.into_iter().collect();
-        let orphans = found
-            .into_keys()
-            .filter(|generation| !dead.contains(generation));
-        summary.orphans = orphans.collect();
+        self.add_orphans(std::mem::take(&mut chunk.sums), &mut summary)?;
+        while let Some(through) = chunk.through {
+            chunk = self.sum_pages(Some(through), &mut summary, &counts)?;
+            self.compare_all(&mut chunk)?;
+            self.add_orphans(std::mem::take(&mut chunk.sums), &mut summary)?;
+        }
         summary.derived_match = are_hinted && self.sum_owners()? == owners;
         self.live.set(summary.live.clone());
         self.count.set(self.count_rows(&summary, &owners)?);
@@ -149,18 +183,54 @@ impl Index {
         Ok(last)
     }
 
+    /// Looks at all sessions for those whose pages are in a chunk.
+    fn compare_all(&self, chunk: &mut PageChunk) -> Outcome<()> {
+        let mut after = None;
+        loop {
+            after = self.each_session(after, |_, row| chunk.compare(row))?;
+            if after.is_none() {
+                return Ok(());
+            }
+        }
+    }
+
+    /// What no session has, and no grave, is of nobody.
+    fn add_orphans(
+        &self,
+        left: HashMap<Generation, PageSums>,
+        summary: &mut Summary,
+    ) -> Outcome<()> {
+        for generation in left.into_keys() {
+            if !self.is_buried(generation)? {
+                summary.orphans.push(generation);
+            }
+        }
+        Ok(())
+    }
+
     fn sum_pages(
         &self,
+        after: Option<Generation>,
         summary: &mut Summary,
         counts: impl Fn(Location) -> bool,
-    ) -> Outcome<HashMap<Generation, PageSums>> {
-        let mut sums: HashMap<Generation, PageSums> = HashMap::new();
-        let mut rows = self.pages.iter();
+    ) -> Outcome<PageChunk> {
+        let mut chunk = PageChunk {
+            after,
+            ..PageChunk::default()
+        };
+        let start = after.map_or(Generation(0), Generation::next);
+        let mut rows = self.pages.range(page_key(start, "")..);
+        let mut last = None;
         while let Some((key, row)) = self.guard.run(|| rows.next().transpose())? {
             let (generation, _) = split_page_key(&key).ok_or_else(undecodable)?;
+            let is_next = last.replace(generation) != Some(generation);
+            if is_next && chunk.sums.len() >= SUMMED_TOGETHER {
+                chunk.through = Some(Generation(generation.0.saturating_sub(1)));
+                break;
+            }
             let row = PageRow::decode(&row).map_err(Trouble::new)?;
             let hash = row.hash(&key).map_err(Trouble::new)?;
-            let sum = sums.entry(generation).or_default();
+            let sum = chunk.sums.entry(generation).or_default();
             sum.pages = sum.pages.saturating_add(1);
             sum.hash = sum.hash.wrapping_add(hash);
             // Compaction does not wait for the sweep of what is dead.
@@ -168,7 +238,7 @@ impl Index {
             live::add(&mut summary.live, row.location, key.len());
             summary.pages = summary.pages.saturating_add(1);
         }
-        Ok(sums)
+        Ok(chunk)
     }
 
     /// Some digests of sessions in order, those behind `after`.

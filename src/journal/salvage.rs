@@ -14,7 +14,7 @@ use crate::error::{Error, Result};
 use crate::format::codec::{ALIGNMENT, Malformed, VERSION};
 use crate::format::effect::Payload;
 use crate::format::header::{Declaration, JOURNAL_HEADER_BYTES, JournalHeader};
-use crate::format::identity::{DatabaseId, JournalNumber, Sequence};
+use crate::format::identity::{Batch, DatabaseId, JournalNumber, Sequence};
 use crate::format::journal_frame::{self, JournalFrame, Place};
 
 /// Frames that are missing.
@@ -122,15 +122,18 @@ impl Salvage {
     }
 
     /// Hands over the frames behind `after`, in order, and what is missing
-    /// between them. A frame that does not decode is missing.
+    /// between them. A frame that does not decode is missing; those that are
+    /// declared to be in a batch up to `batch` are not.
     pub(crate) fn walk(
         &self,
         after: Sequence,
+        batch: Batch,
         look: &mut dyn FnMut(Spot, Found<'_>) -> Result<()>,
     ) -> Result<()> {
         let mut walk = Walk {
             salvage: self,
             after,
+            batch,
             expected: after.next(),
             end: None,
             look,
@@ -221,6 +224,7 @@ impl<'b> Frames<'b> {
 struct Walk<'w> {
     salvage: &'w Salvage,
     after: Sequence,
+    batch: Batch,
     expected: Sequence,
     /// Behind the last frame that counts, or where the next one should begin.
     end: Option<Spot>,
@@ -235,6 +239,10 @@ impl Walk<'_> {
             offset: JOURNAL_HEADER_BYTES,
         };
         if let Some(header) = &file.header {
+            let Declaration { batch, through } = header.declaration;
+            if batch <= self.batch && through >= self.expected {
+                (self.expected, self.end) = (through.next(), None);
+            }
             let known = header
                 .first
                 .0

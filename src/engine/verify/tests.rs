@@ -123,6 +123,98 @@ fn a_page_row_that_points_to_another_page_is_found() {
 }
 
 #[test]
+fn a_frame_of_the_journal_that_is_damaged_is_found() {
+    let database = Database::builder().background(false).temporary().unwrap();
+    database.create_session().set("user", "ada").unwrap();
+    let verify = || database.engine().verify(&mut |_, _| {});
+    assert_eq!(verify().unwrap().journal_frames, 1);
+    let path = database.engine().root().join("journal/000001.log");
+    let mut bytes = std::fs::read(&path).unwrap();
+    let place = bytes.windows(4).position(|window| window == b"user");
+    bytes[place.unwrap()] ^= 1;
+    std::fs::write(&path, bytes).unwrap();
+    match verify() {
+        Err(Error::Corrupted { path, offset, .. }) => {
+            assert!(
+                path.ends_with("journal/000001.log") && offset == 256,
+                "{offset}"
+            );
+        }
+        other => panic!("{other:?}"),
+    }
+}
+
+#[test]
+fn files_that_no_batch_needs_are_counted() {
+    let (database, _) = settled();
+    assert_eq!(database.verify().unwrap().orphan_files, 0);
+    let stray = database.engine().root().join("segments/000009.seg");
+    std::fs::write(stray, [7; 100]).unwrap();
+    assert_eq!(database.verify().unwrap().orphan_files, 1);
+}
+
+#[test]
+fn two_sessions_of_one_generation_are_found_among_more_than_are_known_at_a_time() {
+    use super::Generations;
+
+    let mut known = Generations::default();
+    let mut twice = 0;
+    let numbers = || (1..=35).rev().chain([7, 22, 35]).map(Generation);
+    let mut looks = 0;
+    loop {
+        looks += 1;
+        twice += numbers().filter(|number| !known.add(*number)).count();
+        if !known.go_on() {
+            break;
+        }
+    }
+    assert_eq!((twice, looks), (3, 4));
+}
+
+#[test]
+fn many_sessions_of_several_pages_are_right() {
+    let database = Database::builder().background(false).temporary().unwrap();
+    for number in 0..25 {
+        let session = database.create_session();
+        for key in 0..20 {
+            session
+                .set(&format!("key-{key:02}"), &"x".repeat(300))
+                .unwrap();
+        }
+        session.set("number", &number).unwrap();
+    }
+    let verified = database.verify().unwrap();
+    assert_eq!((verified.sessions, verified.keys), (25, 25 * 21));
+    assert!(
+        verified.pages >= 25 && verified.dead_pages == 0,
+        "{verified:?}"
+    );
+    let index = database.engine().index.get().unwrap();
+    let (_, row) = index.sessions_after(None, 9).unwrap().remove(8);
+    index
+        .lose_page(
+            row.generation(),
+            &index.pages(row.generation(), "", 1).unwrap()[0].0,
+        )
+        .unwrap();
+    let outcome = database.verify();
+    assert!(
+        matches!(&outcome, Err(Error::Corrupted { reason, .. }) if reason == "a session's page rows are not what its row says"),
+        "{outcome:?}"
+    );
+}
+
+#[test]
+fn pages_that_wait_for_the_sweep_are_counted() {
+    let (database, [_, large]) = settled();
+    let pages = database.verify().unwrap().pages;
+    let mut session = database.open_session(&large).unwrap().unwrap();
+    session.flush().unwrap();
+    let verified = database.verify().unwrap();
+    assert_eq!((verified.pages, verified.dead_pages), (0, pages));
+}
+
+#[test]
 fn a_page_of_no_session_is_found() {
     is_found("it has pages of no session", |index, [_, large]| {
         let generation = index.session(&large).unwrap().unwrap().generation();

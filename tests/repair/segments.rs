@@ -1,0 +1,185 @@
+//! Damage in the segments costs what it hit, and what it may have hit.
+
+use std::fs;
+
+use sessiondb::LossKind;
+
+use crate::scene::Scene;
+
+/// The kind of a footer's frame.
+const FOOTER: u32 = 5;
+
+/// Where the frames of a kind begin in a file.
+fn frames(bytes: &[u8], kind: u32) -> Vec<usize> {
+    let word = |at: usize| u32::from_le_bytes(bytes[at..at + 4].try_into().unwrap());
+    let mut found = Vec::new();
+    let mut offset = 64;
+    while offset + 16 <= bytes.len() {
+        if word(offset + 8) == kind {
+            found.push(offset);
+        }
+        offset += (16 + word(offset) as usize).next_multiple_of(8);
+    }
+    found
+}
+
+/// The footers of all files, in order.
+fn footers(scene: &Scene) -> Vec<(String, usize)> {
+    let mut footers = Vec::new();
+    for name in scene.names("segments") {
+        let bytes = fs::read(scene.old().join(&name)).unwrap();
+        let found = frames(&bytes, FOOTER).into_iter();
+        footers.extend(found.map(|offset| (name.clone(), offset)));
+    }
+    footers
+}
+
+#[test]
+fn a_damaged_image_loses_its_session_alone() {
+    let scene = Scene::killed();
+    let (file, offset) = scene.places("segments", b"old-1").remove(0);
+    scene.flip(&file, offset);
+    let outcome = scene.assert_honest();
+    let id = scene.id("old-1");
+    outcome.assert_all_but(&scene, &[id]);
+    let [loss] = outcome.losses.as_slice() else {
+        panic!("{:?}", outcome.losses);
+    };
+    assert_eq!(
+        (loss.kind, loss.session),
+        (LossKind::Session, Some(id.digest()))
+    );
+    assert!(loss.path.ends_with(&file), "{}", loss.path.display());
+    assert!(loss.offset <= offset as u64 && loss.offset + 200 > offset as u64);
+    assert!(!loss.reason.is_empty());
+}
+
+#[test]
+fn a_damaged_page_loses_its_session_alone() {
+    let scene = Scene::closed();
+    let (file, offset) = scene.places("segments", b"key-39").pop().unwrap();
+    scene.flip(&file, offset + 20);
+    let outcome = scene.assert_honest();
+    assert_eq!(outcome.losses.len(), 1, "{:?}", outcome.losses);
+    assert_eq!(outcome.losses[0].kind, LossKind::Session);
+    assert_eq!(outcome.saved.len(), scene.alive.len() - 1);
+}
+
+/// It was written again since: an older version of it would be there.
+#[test]
+fn a_damaged_image_does_not_bring_an_older_version_back() {
+    let scene = Scene::closed();
+    let versions = scene.places("segments", b"new-4");
+    assert_eq!(versions.len(), 2, "{versions:?}");
+    let (file, offset) = &versions[1];
+    scene.flip(file, *offset);
+    let outcome = scene.assert_honest();
+    outcome.assert_all_but(&scene, &[scene.id("new-4")]);
+}
+
+#[test]
+fn damage_to_what_is_dead_loses_nothing() {
+    let scene = Scene::closed();
+    let (file, offset) = scene.places("segments", b"old-4").remove(0);
+    scene.flip(&file, offset);
+    let outcome = scene.assert_honest();
+    outcome.assert_all_but(&scene, &[]);
+    assert_eq!(outcome.losses, []);
+}
+
+#[test]
+fn a_damaged_footer_loses_the_memory_of_dead_ids_alone() {
+    let whole = Scene::killed();
+    let footers = footers(&whole);
+    assert!(footers.len() > 2, "{footers:?}");
+    for (file, offset) in &footers[..footers.len() - 1] {
+        let scene = whole.again();
+        scene.flip(file, offset + 40);
+        let outcome = scene.assert_honest();
+        outcome.assert_all_but(&scene, &[]);
+        assert_eq!(outcome.kinds(), [LossKind::DeadIds], "{file}, {offset}");
+    }
+}
+
+/// All that it knew is in the journal still.
+#[test]
+fn a_damaged_last_footer_loses_nothing_while_the_journal_is_there() {
+    let scene = Scene::killed();
+    let (file, offset) = footers(&scene).pop().unwrap();
+    scene.flip(&file, offset + 40);
+    let outcome = scene.assert_honest();
+    outcome.assert_all_but(&scene, &[]);
+    assert_eq!(outcome.losses, []);
+}
+
+#[test]
+fn a_damaged_last_footer_after_a_clean_stop_loses_the_memory_of_dead_ids_alone() {
+    let scene = Scene::closed();
+    let (file, offset) = footers(&scene).pop().unwrap();
+    scene.flip(&file, offset + 40);
+    let outcome = scene.assert_honest();
+    outcome.assert_all_but(&scene, &[]);
+    assert_eq!(outcome.kinds(), [LossKind::DeadIds]);
+}
+
+/// Who was flushed is known by the tombstone.
+#[test]
+fn who_has_a_tombstone_stays_retired_without_the_footer() {
+    let scene = Scene::closed();
+    for (file, offset) in footers(&scene) {
+        scene.flip(&file, offset + 40);
+    }
+    scene.assert_honest();
+    let db = scene.open();
+    let known = scene.gone.iter().filter(|id| db.is_retired(**id).unwrap());
+    assert!(known.count() > 2);
+}
+
+/// It may have held the end of whatever was written before it.
+#[test]
+fn a_missing_file_loses_what_is_older_and_keeps_what_is_newer() {
+    let whole = Scene::closed();
+    let names = whole.names("segments");
+    assert!(names.len() > 3, "{names:?}");
+    let last = names.len() - 1;
+    for (number, name) in names.iter().enumerate() {
+        let scene = whole.again();
+        fs::remove_file(scene.old().join(name)).unwrap();
+        let outcome = scene.assert_honest();
+        assert!(outcome.kinds().contains(&LossKind::Bytes), "{name}");
+        if number == last {
+            assert_eq!(outcome.saved, []);
+        } else {
+            assert!(outcome.saved.contains(&scene.id("cleared")), "{name}");
+        }
+    }
+}
+
+#[test]
+fn a_file_that_is_cut_loses_what_may_have_ended_behind_the_cut() {
+    let whole = Scene::closed();
+    let names = whole.names("segments");
+    for name in &names {
+        let scene = whole.again();
+        let path = scene.old().join(name);
+        let length = fs::metadata(&path).unwrap().len();
+        let file = fs::File::options().write(true).open(&path).unwrap();
+        file.set_len(length / 2).unwrap();
+        let outcome = scene.assert_honest();
+        assert!(outcome.kinds().contains(&LossKind::Bytes), "{name}");
+    }
+}
+
+#[test]
+fn bytes_that_are_zeroed_are_told() {
+    let whole = Scene::closed();
+    let (file, offset) = footers(&whole).remove(0);
+    let path = whole.old().join(&file);
+    let mut bytes = fs::read(&path).unwrap();
+    // The footer, and what lies before it.
+    bytes[offset - 600..offset + 60].fill(0);
+    fs::write(&path, bytes).unwrap();
+    let outcome = whole.assert_honest();
+    assert!(outcome.kinds().contains(&LossKind::Bytes));
+    assert!(outcome.saved.contains(&whole.id("cleared")));
+}
