@@ -17,7 +17,9 @@
 //! was put since, and listed.
 //!
 //! What is lost without a trace is not missed: the last file of the journal
-//! with all that was in it, or the end of one, cut between two frames.
+//! with all that was in it, or the end of one, cut between two frames; and the
+//! last segment file, if the footer before it, which would tell, is damaged
+//! and the journal needs neither any more.
 //!
 //! The new directory gets copies of the frames, and the transactions that came
 //! after them as its journal; then it is opened, checkpointed and verified

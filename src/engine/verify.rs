@@ -184,10 +184,10 @@ impl Engine {
                 counts.sessions += 1;
                 self.check_owner(known.add(row.generation()))?;
                 let examiner = Examiner { index, segments };
-                let examined = examiner.session(*digest, row, &mut |_| Ok(()));
-                let examined = examined.map_err(|setback| self.of_index(setback))?;
-                counts.keys = counts.keys.saturating_add(examined.keys);
-                counts.pages = counts.pages.saturating_add(examined.pages);
+                let found = examiner.session(*digest, row, &mut |_| Ok(()));
+                let found = found.map_err(|setback| self.of_index(setback))?;
+                counts.keys = counts.keys.saturating_add(found.keys);
+                counts.pages = counts.pages.saturating_add(found.pages);
             }
             meter.pass(*last);
         }

@@ -80,11 +80,11 @@ impl Segments {
         bytes.truncate(end);
         let mut salvaged = Salvaged::default();
         let walk = Walk::new(self, number, &bytes, false);
-        let mut section = self.walk_sections(walk, number, &bytes, &mut salvaged);
+        let mut section = walk_sections(walk, number, &bytes, &mut salvaged);
         if bytes.len() < end {
             section.holes.push((bytes.len(), end));
         }
-        self.close(number, &bytes, section, None, &mut salvaged);
+        close(number, &bytes, section, None, &mut salvaged);
         Ok(salvaged)
     }
 
@@ -95,7 +95,7 @@ impl Segments {
         let mut salvaged = Salvaged::default();
         let mut walk = Walk::new(self, number, &bytes, false);
         walk.offset = walk.offset.max(start as usize);
-        let mut section = self.walk_sections(walk, number, &bytes, &mut salvaged);
+        let mut section = walk_sections(walk, number, &bytes, &mut salvaged);
         let is_footer = |hole: &&(usize, usize)| claims_footer(&bytes, **hole);
         match section.holes.iter().rfind(is_footer).copied() {
             Some(last) => {
@@ -105,71 +105,69 @@ impl Segments {
             }
             None => section = Section::default(),
         }
-        self.close(number, &bytes, section, None, &mut salvaged);
+        close(number, &bytes, section, None, &mut salvaged);
         Ok(salvaged)
     }
+}
 
-    /// Goes from footer to footer; returns what lies behind the last.
-    fn walk_sections(
-        &self,
-        mut walk: Walk<'_>,
-        number: SegmentNumber,
-        bytes: &[u8],
-        salvaged: &mut Salvaged,
-    ) -> Section {
-        let mut section = Section::default();
-        while let Some(step) = walk.next_frame() {
-            let found = step.frame.map(|(location, frame)| match frame.kind {
-                Kind::Footer => (frame.head::<Footer>().ok(), None),
-                _ => (None, entry_of(location, &frame)),
+/// Goes from footer to footer; returns what lies behind the last.
+fn walk_sections(
+    mut walk: Walk<'_>,
+    number: SegmentNumber,
+    bytes: &[u8],
+    salvaged: &mut Salvaged,
+) -> Section {
+    let mut section = Section::default();
+    while let Some(step) = walk.next_frame() {
+        let found = step.frame.map(|(location, frame)| match frame.kind {
+            Kind::Footer => (frame.head::<Footer>().ok(), None),
+            _ => (None, entry_of(location, &frame)),
+        });
+        match found {
+            Some((Some(footer), _)) => {
+                let whole = std::mem::take(&mut section);
+                close(number, bytes, whole, Some(footer), salvaged);
+            }
+            Some((_, Some(entry))) => section.frames.push(entry),
+            _ => section.holes.push((step.offset, step.end)),
+        }
+    }
+    section
+}
+
+/// Takes in what lies before a footer. Frames that it does not name are of
+/// batches before, whose footer is among the holes.
+fn close(
+    number: SegmentNumber,
+    bytes: &[u8],
+    section: Section,
+    footer: Option<Footer>,
+    salvaged: &mut Salvaged,
+) {
+    let mut named: Vec<Location> = footer
+        .iter()
+        .flat_map(|footer| footer.entries.iter().map(|entry| entry.location))
+        .filter(|location| location.segment == number)
+        .collect();
+    named.sort_unstable();
+    for hole in section.holes {
+        for (start, end) in unnamed(hole, &named) {
+            salvaged.holes.push(Hole {
+                at: Location {
+                    segment: number,
+                    offset: u32::try_from(start).unwrap_or(u32::MAX),
+                    length: 0,
+                },
+                is_footer: claims_footer(bytes, (start, end)),
             });
-            match found {
-                Some((Some(footer), _)) => {
-                    let whole = std::mem::take(&mut section);
-                    self.close(number, bytes, whole, Some(footer), salvaged);
-                }
-                Some((_, Some(entry))) => section.frames.push(entry),
-                _ => section.holes.push((step.offset, step.end)),
-            }
         }
-        section
     }
-
-    /// Takes in what lies before a footer. Frames that it does not name are of
-    /// batches before, whose footer is among the holes.
-    fn close(
-        &self,
-        number: SegmentNumber,
-        bytes: &[u8],
-        section: Section,
-        footer: Option<Footer>,
-        salvaged: &mut Salvaged,
-    ) {
-        let mut named: Vec<Location> = footer
-            .iter()
-            .flat_map(|footer| footer.entries.iter().map(|entry| entry.location))
-            .filter(|location| location.segment == number)
-            .collect();
-        named.sort_unstable();
-        for hole in section.holes {
-            for (start, end) in unnamed(hole, &named) {
-                salvaged.holes.push(Hole {
-                    at: Location {
-                        segment: number,
-                        offset: u32::try_from(start).unwrap_or(u32::MAX),
-                        length: 0,
-                    },
-                    is_footer: claims_footer(bytes, (start, end)),
-                });
-            }
-        }
-        let mut frames = section.frames;
-        frames.retain(|entry| named.binary_search(&entry.location).is_err());
-        if !frames.is_empty() {
-            salvaged.footers.push(stand_in(frames));
-        }
-        salvaged.footers.extend(footer);
+    let mut frames = section.frames;
+    frames.retain(|entry| named.binary_search(&entry.location).is_err());
+    if !frames.is_empty() {
+        salvaged.footers.push(stand_in(frames));
     }
+    salvaged.footers.extend(footer);
 }
 
 /// What of a hole lies in no frame that a footer names.

@@ -8,7 +8,7 @@ fn progress_never_goes_back_and_ends_at_its_total() {
         let mut seen = Vec::new();
         let repaired =
             by_hand(&scene.clock).repair_with(scene.old(), scene.new_directory(), |done, total| {
-                seen.push((done, total))
+                seen.push((done, total));
             });
         repaired.unwrap();
         let (last, total) = *seen.last().unwrap();

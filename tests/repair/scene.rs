@@ -280,10 +280,8 @@ impl Scene {
     pub(crate) fn assert_honest(&self) -> Outcome {
         let repaired = self.repair();
         let db = self.open();
-        let are_listed = |kinds: &[LossKind]| {
-            let mut losses = repaired.losses.iter();
-            losses.any(|loss| kinds.contains(&loss.kind))
-        };
+        let mut losses = repaired.losses.iter();
+        let has_hole = losses.any(|loss| loss.kind == LossKind::Bytes);
         let loss_of = |digest: SessionDigest| {
             let mut losses = repaired.losses.iter();
             losses.find(|loss| loss.session == Some(digest)).cloned()
@@ -298,28 +296,25 @@ impl Scene {
             assert!(is_doubt, "one that is gone is {loss:?}");
         }
         let mut outcome = Outcome::default();
-        let known: Vec<SessionDigest> = self.alive.keys().map(|id| id.digest()).collect();
+        let known: Vec<SessionDigest> = self.alive.keys().map(SessionId::digest).collect();
         for info in db.sessions() {
             let digest = info.unwrap().digest;
             assert!(known.contains(&digest), "{digest} is made up");
         }
         for (id, expected) in &self.alive {
             let loss = loss_of(id.digest());
-            match db.open_session(id).unwrap() {
-                Some(session) => {
-                    let found = Snapshot::of(&db, id.digest(), &session);
-                    if found == *expected {
-                        outcome.saved.push(*id);
-                    }
-                    let is_part = loss.is_some_and(|loss| loss.kind == LossKind::Part);
-                    assert!(found == *expected || is_part, "{found:?} is {expected:?}");
-                }
-                None => {
-                    // One that was written in damage alone has no name any more.
-                    let is_listed = loss.is_some() || are_listed(&[LossKind::Bytes]);
-                    assert!(is_listed, "{expected:?} is lost in silence");
-                }
+            let Some(session) = db.open_session(id).unwrap() else {
+                // One that was written in damage alone has no name any more.
+                let is_listed = loss.is_some() || has_hole;
+                assert!(is_listed, "{expected:?} is lost in silence");
+                continue;
+            };
+            let found = Snapshot::of(&db, id.digest(), &session);
+            if found == *expected {
+                outcome.saved.push(*id);
             }
+            let is_part = loss.is_some_and(|loss| loss.kind == LossKind::Part);
+            assert!(found == *expected || is_part, "{found:?} is {expected:?}");
         }
         assert_eq!(db.verify().unwrap().sessions, repaired.saved.sessions);
         outcome.losses = repaired.losses;

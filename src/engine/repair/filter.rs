@@ -76,9 +76,9 @@ impl<'f> Filter<'f> {
             Effect::PutSession {
                 digest, moved_from, ..
             } => {
-                moved_from
-                    .into_iter()
-                    .for_each(|from| self.losses.forget(from));
+                if let Some(from) = moved_from {
+                    self.losses.forget(from);
+                }
                 self.doubt(at, digest, None);
             }
             Effect::RemoveSession { digest, .. } => self.losses.forget(digest),
