@@ -34,6 +34,7 @@ const SIDEWAYS: &[Sideways] = &[
     ("segments", "disk"),
     // A user's types hand each other out.
     ("config", "database"),
+    ("config", "maintenance"),
     ("database", "config"),
     ("database", "maintenance"),
     ("database", "session"),
