@@ -6,7 +6,8 @@
 //! `SESSIONDB_ORDERS` multiplies how many orders are tried,
 //! `SESSIONDB_ORDERS_SEED` is the seed. The README has the command.
 
-#![expect(clippy::expect_used, reason = "tests")]
+#![cfg_attr(shuttle, expect(clippy::expect_used, clippy::panic, reason = "tests"))]
+#![cfg_attr(not(shuttle), expect(clippy::panic, reason = "tests"))]
 
 #[cfg(shuttle)]
 mod checkpoints;
