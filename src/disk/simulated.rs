@@ -233,6 +233,64 @@ impl SimulatedDisk {
         self.shared.state().names.take(&path)
     }
 
+    /// The paths of all directories, sorted, each behind the one it is in.
+    #[must_use]
+    pub fn directories(&self) -> Vec<String> {
+        let state = self.shared.state();
+        let paths = state.names.directories();
+        paths
+            .map(|path| path.to_string_lossy().into_owned())
+            .collect()
+    }
+
+    /// Removes an empty directory, as [`Disk::remove`] removes a file.
+    ///
+    /// # Errors
+    ///
+    /// Where there is no such directory, or something is in it.
+    pub fn remove_directory(&self, path: &str) -> io::Result<()> {
+        let path = relative(Path::new(path))?;
+        let mut state = self.shared.state();
+        state.permit(Operation::Remove, &[&path])?;
+        let sequence = state.operations;
+        state.names.remove_directory(&path, sequence)
+    }
+
+    /// What a sync of this file or directory does that began when there had
+    /// been so many [`operations`](Self::operations), and ends now: it covers
+    /// what was done to it by then.
+    ///
+    /// ```
+    /// # use std::path::Path;
+    /// # use sessiondb::{Crash, Disk, IndexFate, SimulatedDisk};
+    /// let disk = SimulatedDisk::new(1)?;
+    /// let file = disk.create(Path::new("a"))?;
+    /// disk.sync_directory(Path::new(""))?;
+    /// file.write_all_at(b"before", 0)?;
+    /// let begun = disk.operations();
+    /// file.write_all_at(b" and meanwhile", 6)?;
+    /// disk.sync_through("a", begun)?;
+    /// let survivor = disk.copy(Crash::KeepNothing, IndexFate::Lost)?;
+    /// assert_eq!(survivor.read_file("a").unwrap(), b"before");
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// Where nothing has this name, and once the power is off.
+    pub fn sync_through(&self, path: &str, operations: u64) -> io::Result<()> {
+        let path = relative(Path::new(path))?;
+        let mut state = self.shared.state();
+        state.check_power()?;
+        match state.names.file(&path) {
+            Ok(inode) => {
+                inode.contents.lock().sync_through(operations);
+                Ok(())
+            }
+            Err(_) => state.names.sync(&path, operations),
+        }
+    }
+
     /// How many bytes of all files await a sync, each counted once. Bytes that
     /// a failed sync has lost do not.
     #[must_use]
@@ -331,7 +389,7 @@ impl Disk for SimulatedDisk {
         let path = relative(path)?;
         let mut state = self.shared.state();
         state.permit(Operation::SyncDirectory, &[&path])?;
-        state.names.sync(&path)
+        state.names.sync(&path, u64::MAX)
     }
 
     fn free_bytes(&self) -> u64 {

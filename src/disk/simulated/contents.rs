@@ -184,7 +184,14 @@ impl Contents {
 
     /// Brings all changes to the platter.
     pub(super) fn sync(&mut self) {
-        for change in self.log.drain(..) {
+        self.sync_through(u64::MAX);
+    }
+
+    /// Brings the changes up to this place in the order of operations to the
+    /// platter, and all space that was allocated.
+    pub(super) fn sync_through(&mut self, sequence: u64) {
+        let covered = (self.log).partition_point(|change| change.sequence <= sequence);
+        for change in self.log.drain(..covered) {
             change.apply(&mut self.synced);
         }
         self.claimed_synced = self.claimed;

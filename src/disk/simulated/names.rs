@@ -47,8 +47,11 @@ impl NameChange {
     }
 
     pub(super) fn apply(&self, names: &mut NodeMap) {
-        if let Some(path) = &self.removed {
-            names.remove(path);
+        if let Some(path) = &self.removed
+            && let Some(Node::Directory) = names.remove(path)
+        {
+            // What is still in it on the platter is gone with it.
+            names.retain(|name, _| !name.starts_with(path));
         }
         if let Some((path, node)) = &self.added {
             names.insert(path.clone(), node.clone());
@@ -57,8 +60,9 @@ impl NameChange {
 }
 
 /// Which changes are picked, where a picked change brings along every earlier
-/// one of the same names. Without that a rename could survive the creation it
-/// builds on, and a file be gone under both its names.
+/// one of the same names, and of names below them. Without that a rename could
+/// survive the creation it builds on, and a file be gone under both its names,
+/// or one of a directory that was removed be in another one of its name.
 pub(super) fn picked(
     changes: &[NameChange],
     mut pick: impl FnMut(&NameChange) -> bool,
@@ -68,7 +72,8 @@ pub(super) fn picked(
         .iter()
         .rev()
         .map(|change| {
-            let chosen = pick(change) || change.names().any(|name| touched.contains(name));
+            let is_touched = |name: &Path| name.ancestors().any(|above| touched.contains(above));
+            let chosen = pick(change) || change.names().any(is_touched);
             if chosen {
                 touched.extend(change.names());
             }
@@ -109,6 +114,13 @@ impl Names {
         self.current.iter().filter_map(|(path, node)| match node {
             Node::File(inode) => Some((path.as_path(), inode)),
             Node::Directory => None,
+        })
+    }
+
+    pub(super) fn directories(&self) -> impl Iterator<Item = &Path> {
+        self.current.iter().filter_map(|(path, node)| match node {
+            Node::Directory => Some(path.as_path()),
+            Node::File(_) => None,
         })
     }
 
@@ -179,6 +191,18 @@ impl Names {
         Ok(())
     }
 
+    pub(super) fn remove_directory(&mut self, path: &Path, sequence: u64) -> io::Result<()> {
+        self.check_directory(path)?;
+        if path.as_os_str().is_empty() {
+            return Err(named(io::ErrorKind::ResourceBusy, path));
+        }
+        if self.current.keys().any(|name| name.parent() == Some(path)) {
+            return Err(named(io::ErrorKind::DirectoryNotEmpty, path));
+        }
+        self.change(sequence, Some(path.to_owned()), None);
+        Ok(())
+    }
+
     fn change(&mut self, sequence: u64, removed: Option<PathBuf>, added: Option<(PathBuf, Node)>) {
         let name = added.as_ref().map(|(path, _)| path.as_path());
         let directory = directory_of(name.or(removed.as_deref()).unwrap_or(Path::new("")));
@@ -192,10 +216,11 @@ impl Names {
         self.pending.push(change);
     }
 
-    /// Brings the changes of one directory to the platter.
-    pub(super) fn sync(&mut self, directory: &Path) -> io::Result<()> {
+    /// Brings the changes of one directory up to this place in the order of
+    /// operations to the platter.
+    pub(super) fn sync(&mut self, directory: &Path, sequence: u64) -> io::Result<()> {
         self.check_directory(directory)?;
-        self.settle(|change| change.directory == directory);
+        self.settle(|change| change.directory == directory && change.sequence <= sequence);
         Ok(())
     }
 

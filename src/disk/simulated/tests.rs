@@ -240,6 +240,45 @@ fn a_removed_file_returns_without_a_sync_of_its_directory() {
 }
 
 #[test]
+fn a_sync_covers_the_names_that_were_there_when_it_began() {
+    let disk = disk();
+    disk.create(path("before")).unwrap();
+    let begun = disk.operations();
+    disk.create(path("meanwhile")).unwrap();
+    disk.sync_through("", begun).unwrap();
+    let survivor = after(&disk, Crash::KeepNothing);
+    assert_eq!(survivor.files(), ["before"]);
+}
+
+#[test]
+fn a_removed_directory_returns_with_what_was_in_it_until_the_one_above_is_synced() {
+    let disk = disk();
+    disk.create_directory(path("outer")).unwrap();
+    disk.create_directory(path("outer/index")).unwrap();
+    disk.create(path("outer/index/rows")).unwrap();
+    for directory in ["", "outer", "outer/index"] {
+        disk.sync_directory(path(directory)).unwrap();
+    }
+    let error = disk.remove_directory("outer/index").unwrap_err();
+    assert_eq!(error.kind(), io::ErrorKind::DirectoryNotEmpty);
+    disk.remove(path("outer/index/rows")).unwrap();
+    disk.remove_directory("outer/index").unwrap();
+    assert_eq!(disk.directories(), ["outer"]);
+    let returned = disk.copy(Crash::KeepNothing, IndexFate::Lost).unwrap();
+    assert_eq!(returned.directories(), ["outer", "outer/index"]);
+    assert_eq!(returned.files(), ["outer/index/rows"]);
+
+    disk.sync_directory(path("outer")).unwrap();
+    disk.create_directory(path("outer/index")).unwrap();
+    disk.sync_directory(path("outer")).unwrap();
+    for how in ALL {
+        let survivor = disk.copy(how, IndexFate::Lost).unwrap();
+        assert_eq!(survivor.directories(), ["outer", "outer/index"], "{how:?}");
+        assert!(survivor.files().is_empty(), "{how:?}");
+    }
+}
+
+#[test]
 fn pages_lost_by_a_failed_sync_stay_lost_after_a_later_one() {
     let disk = disk();
     let file = created(&disk, "a");
