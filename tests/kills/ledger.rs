@@ -3,9 +3,10 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use sessiondb::{Database, Session, SessionId};
+use sessiondb::{Database, SessionId};
 
 use crate::child::THREADS;
+use crate::contents::{contents, difference};
 use crate::operation::{Keys, OWNER, Operation, SLOTS, owner, shared_key};
 
 /// One session of one thread.
@@ -178,7 +179,7 @@ impl Ledger {
         let slot = &mut self.slots[slot];
         let old = slot.token.clone();
         let existed = slot.keys.is_some();
-        slot.keys = after(slot.keys.take(), operation, &stamp, thread);
+        slot.keys = operation.after(slot.keys.take(), &stamp, thread);
         if matches!(
             operation,
             Operation::Flush | Operation::Destroy | Operation::Cycle
@@ -285,7 +286,7 @@ impl Ledger {
             match pending.operation {
                 // Under an ID that was not reported.
                 Operation::Cycle => None,
-                operation => after(slot.keys.clone(), operation, &stamp, thread),
+                operation => operation.after(slot.keys.clone(), &stamp, thread),
             }
         });
         let as_before = found == slot.keys;
@@ -337,54 +338,8 @@ fn first_number(text: &str) -> usize {
     word.parse().expect("a thread")
 }
 
-/// What an operation makes of a session; `None` is one that does not exist.
-fn after(before: Option<Keys>, operation: Operation, stamp: &str, thread: usize) -> Option<Keys> {
-    match operation {
-        Operation::Flush | Operation::Destroy => None,
-        Operation::Set(..) | Operation::Exchange(..) | Operation::Own(_) => {
-            let mut keys = before.unwrap_or_default();
-            operation.apply(&mut keys, stamp, thread);
-            Some(keys)
-        }
-        _ => before.map(|mut keys| {
-            operation.apply(&mut keys, stamp, thread);
-            keys
-        }),
-    }
-}
-
 /// How many sessions the database says a thread owns.
 fn sessions_of(database: &Database, thread: usize) -> u64 {
     let sessions = database.sessions_of(&owner(thread)).expect("a list");
     sessions.len() as u64
-}
-
-/// A session's keys, walked and looked up one by one.
-fn contents(session: &Session) -> Keys {
-    let mut keys: Keys = session.to_map().expect("it can be read");
-    for (key, value) in &keys {
-        let found: Option<String> = session.get(key).expect("it can be read");
-        assert_eq!(found.as_ref(), Some(value), "a walk and a lookup differ");
-    }
-    let owner = session.owner().expect("it can be read");
-    keys.extend(owner.map(|owner| (OWNER.to_owned(), owner)));
-    keys
-}
-
-fn difference(expected: Option<&Keys>, found: Option<&Keys>) -> String {
-    let (Some(expected), Some(found)) = (expected, found) else {
-        return format!(
-            "expected: {}, found: {}",
-            expected.is_some(),
-            found.is_some()
-        );
-    };
-    let brief = |value: Option<&String>| value.map(|value| value.chars().take(20).collect());
-    let all: BTreeMap<&String, (Option<String>, Option<String>)> = expected
-        .keys()
-        .chain(found.keys())
-        .filter(|key| expected.get(*key) != found.get(*key))
-        .map(|key| (key, (brief(expected.get(key)), brief(found.get(key)))))
-        .collect();
-    format!("key: (expected before the last operation, found): {all:?}")
 }

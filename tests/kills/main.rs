@@ -12,6 +12,11 @@
 )]
 
 mod child;
+#[path = "../shared/contents.rs"]
+mod contents;
 mod ledger;
+#[path = "../shared/operation.rs"]
 mod operation;
 mod parent;
+#[path = "../shared/worker.rs"]
+mod worker;

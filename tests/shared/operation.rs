@@ -86,7 +86,7 @@ impl Operation {
     }
 
     /// What the operation makes of a session's keys.
-    pub(crate) fn apply(self, keys: &mut Keys, stamp: &str, thread: usize) {
+    fn apply(self, keys: &mut Keys, stamp: &str, thread: usize) {
         match self {
             Self::Set(number, length) => {
                 keys.insert(key(number), value(stamp, length));
@@ -110,6 +110,22 @@ impl Operation {
             Self::Clear => keys.retain(|key, _| key == OWNER),
             Self::Flush | Self::Destroy => keys.clear(),
             Self::Cycle | Self::RevokeOwner | Self::PopShared(_) => {}
+        }
+    }
+
+    /// What it makes of a session; `None` is one that does not exist.
+    pub(crate) fn after(self, before: Option<Keys>, stamp: &str, thread: usize) -> Option<Keys> {
+        match self {
+            Self::Flush | Self::Destroy => None,
+            Self::Set(..) | Self::Exchange(..) | Self::Own(_) => {
+                let mut keys = before.unwrap_or_default();
+                self.apply(&mut keys, stamp, thread);
+                Some(keys)
+            }
+            _ => before.map(|mut keys| {
+                self.apply(&mut keys, stamp, thread);
+                keys
+            }),
         }
     }
 }

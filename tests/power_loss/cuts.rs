@@ -1,0 +1,377 @@
+//! Power cuts at many points of a recording, and what they leave.
+
+use std::collections::HashSet;
+use std::fmt;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::Path;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::{Receiver, Sender, channel, sync_channel};
+use std::sync::{Mutex, OnceLock};
+use std::thread;
+
+use sessiondb::Crash;
+
+use crate::child::small;
+use crate::directory::copy;
+use crate::expectation::Expectation;
+use crate::history::History;
+use crate::image::{Image, fresh};
+use crate::observer::Observer;
+use crate::recording::{Action, Moment, Recording};
+use crate::replay::{Ignored, Replay};
+use crate::tracer;
+
+/// Images that are opened side by side.
+const OPENERS: usize = 2;
+/// Cuts of one recording; for more there are more recordings.
+const CUTS_PER_RECORDING: usize = 4000;
+
+fn number(variable: &str) -> Option<u64> {
+    let text = std::env::var(variable).ok()?;
+    Some(text.parse().expect("a number"))
+}
+
+fn seed() -> u64 {
+    static SEED: OnceLock<u64> = OnceLock::new();
+    *SEED.get_or_init(|| {
+        let seed = number("SESSIONDB_POWER_LOSS_SEED");
+        let seed = seed.unwrap_or_else(|| fastrand::u64(..1 << 40));
+        eprintln!("seed {seed}");
+        seed
+    })
+}
+
+/// What two processes did, one after the other, and what they said.
+struct Trace {
+    seed: u64,
+    recording: Recording,
+    history: History,
+}
+
+impl Trace {
+    fn record(seed: u64) -> Self {
+        let directory = tempfile::tempdir().expect("a directory");
+        let root = directory.path().canonicalize().expect("its path");
+        let mut trace = Self {
+            seed,
+            recording: Recording::default(),
+            history: History::new(),
+        };
+        trace.observe(&root, &seed.to_string());
+        // The same that the second process finds.
+        let copied = fresh();
+        copy(&root, copied.path());
+        let database = small().background(false).open(copied.path());
+        let database = database.expect("what the first process left");
+        let end = trace.history.expectation(trace.recording.moments.len());
+        let found = end.check(&database, 0);
+        drop(database);
+        let slots = found.accounts.iter().flat_map(|account| account.tokens());
+        let slots: Vec<String> = slots.collect();
+        let pool = trace.history.pool_token();
+        let orders = format!("{} {pool} {}", seed + 1, slots.join(" "));
+        trace.history.go_on(found);
+        trace.observe(&root, &orders);
+        trace
+    }
+
+    fn observe(&mut self, root: &Path, orders: &str) {
+        let text = tracer::record(root, orders);
+        let begin = self.recording.moments.len();
+        Observer::new(root, &mut self.recording)
+            .observe(&text)
+            .unwrap_or_else(|error| panic!("{error}"));
+        for (at, moment) in self.recording.moments.iter().enumerate().skip(begin) {
+            if let Moment::Said(line) = moment {
+                self.history.note(at, line);
+            }
+        }
+    }
+
+    /// The one that all tests share; none where nothing can be recorded.
+    fn shared() -> Option<&'static Self> {
+        static SHARED: OnceLock<Option<Trace>> = OnceLock::new();
+        let record = || tracer::is_permitted().then(|| Self::record(seed()));
+        SHARED.get_or_init(record).as_ref()
+    }
+
+    fn count(&self, is_one: impl Fn(&Action) -> bool) -> usize {
+        let actions = self.recording.actions.iter();
+        actions.filter(|action| is_one(action)).count()
+    }
+}
+
+/// One image that is to be opened.
+struct Case {
+    image: Image,
+    expectation: Expectation,
+    label: String,
+}
+
+enum Outcome {
+    Sound { is_rebuilt: bool },
+    Violation(String),
+}
+
+/// What came of many cuts.
+#[derive(Default)]
+struct Figures {
+    cuts: usize,
+    images: usize,
+    opened: usize,
+    rebuilds: usize,
+    violations: Vec<String>,
+}
+
+impl fmt::Display for Figures {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self {
+            cuts,
+            images,
+            opened,
+            rebuilds,
+            violations,
+        } = self;
+        let violations = violations.len();
+        write!(
+            formatter,
+            "{cuts} crash states, {images} distinct images, {opened} opened, \
+             {rebuilds} index rebuilds, {violations} violations"
+        )
+    }
+}
+
+impl Figures {
+    fn add(&mut self, outcome: Outcome) {
+        self.opened += 1;
+        match outcome {
+            Outcome::Sound { is_rebuilt } => self.rebuilds += usize::from(is_rebuilt),
+            Outcome::Violation(what) => self.violations.push(what),
+        }
+    }
+}
+
+/// How much is tried.
+#[derive(Clone, Copy)]
+struct Trial {
+    cuts: usize,
+    ignored: Ignored,
+    /// Whether the first violation is enough, as it is where one is wanted.
+    is_control: bool,
+}
+
+impl Trial {
+    /// Cuts the power at so many points, spread over the recording.
+    fn run(self, trace: &Trace) -> Figures {
+        let (cases, taken) = sync_channel::<Case>(OPENERS);
+        let (outcomes, told) = channel();
+        let taken = Mutex::new(taken);
+        let is_enough = AtomicBool::new(false);
+        let mut figures = thread::scope(|scope| {
+            for _ in 0..OPENERS {
+                let (outcomes, taken, is_enough) = (outcomes.clone(), &taken, &is_enough);
+                scope.spawn(move || self.open_all(taken, &outcomes, is_enough));
+            }
+            let figures = self.cut_all(trace, &is_enough, |case| {
+                cases.send(case).expect("somebody opens it");
+            });
+            drop(cases);
+            figures
+        });
+        drop(outcomes);
+        told.iter().for_each(|outcome| figures.add(outcome));
+        figures
+    }
+
+    /// Makes the images, each one that promises more than those before.
+    fn cut_all(self, trace: &Trace, is_enough: &AtomicBool, open: impl Fn(Case)) -> Figures {
+        let mut figures = Figures::default();
+        let mut random = fastrand::Rng::with_seed(trace.seed);
+        let mut replay = Replay::new(&trace.recording, self.ignored);
+        let moments = trace.recording.moments.len();
+        let mut images = HashSet::new();
+        let mut promised = HashSet::new();
+        let mut points: Vec<usize> = (0..self.cuts)
+            .map(|cut| (cut * moments + random.usize(0..moments)) / self.cuts + 1)
+            .collect();
+        points.sort_unstable();
+        for at in points {
+            if is_enough.load(Ordering::Relaxed) {
+                break;
+            }
+            replay.pass_until(at);
+            if !replay.is_open() {
+                continue;
+            }
+            let how = match random.u8(0..8) {
+                0 => Crash::KeepNothing,
+                1 => Crash::KeepAll,
+                2..4 => Crash::Prefix(random.u64(..)),
+                _ => Crash::Random(random.u64(..)),
+            };
+            figures.cuts += 1;
+            let image = Image::of(&replay.cut(how));
+            let fingerprint = image.fingerprint();
+            images.insert(fingerprint);
+            let expectation = trace.history.expectation(at);
+            if promised.insert((fingerprint, expectation.promise)) {
+                let label = format!("seed {}, moment {at} of {moments}, {how:?}", trace.seed);
+                open(Case {
+                    image,
+                    expectation,
+                    label,
+                });
+            }
+        }
+        figures.images = images.len();
+        figures
+    }
+
+    fn open_all(
+        self,
+        cases: &Mutex<Receiver<Case>>,
+        outcomes: &Sender<Outcome>,
+        is_enough: &AtomicBool,
+    ) {
+        loop {
+            let case = cases.lock().expect("nobody panics with it").recv();
+            let Ok(case) = case else { return };
+            let outcome = self.open(&case);
+            if self.is_control && matches!(outcome, Outcome::Violation(_)) {
+                is_enough.store(true, Ordering::Relaxed);
+            }
+            outcomes.send(outcome).expect("somebody counts");
+        }
+    }
+
+    fn open(self, case: &Case) -> Outcome {
+        let checked = catch_unwind(AssertUnwindSafe(|| case.image.check(&case.expectation)));
+        match checked {
+            Ok(is_rebuilt) => Outcome::Sound { is_rebuilt },
+            Err(panic) => {
+                let text = panic.downcast_ref::<String>().map(String::as_str);
+                let text = text.or_else(|| panic.downcast_ref::<&str>().copied());
+                let what = text.unwrap_or("a panic");
+                let kept = if self.is_control {
+                    String::new()
+                } else {
+                    format!(", kept in {}", case.image.keep().display())
+                };
+                Outcome::Violation(format!("{}{kept}: {what}", case.label))
+            }
+        }
+    }
+}
+
+fn is_in(path: &Path, directory: &str) -> bool {
+    path.starts_with(directory)
+}
+
+fn is_in_an_index(path: &Path) -> bool {
+    path.to_string_lossy().starts_with("index-")
+}
+
+#[test]
+fn what_was_acknowledged_survives_a_power_cut_of_the_whole_directory() {
+    let Some(trace) = Trace::shared() else { return };
+    let cuts = number("SESSIONDB_POWER_LOSS").unwrap_or(240);
+    let cuts = usize::try_from(cuts).expect("a number of cuts");
+    let mut left = cuts;
+    let mut total = Figures::default();
+    let mut recordings = 0;
+    let mut operations = 0;
+    while left > 0 {
+        let more;
+        let trace = if recordings == 0 {
+            trace
+        } else {
+            more = Trace::record(trace.seed + 2 * recordings);
+            &more
+        };
+        let trial = Trial {
+            cuts: left.min(CUTS_PER_RECORDING),
+            ignored: |_, _| false,
+            is_control: false,
+        };
+        let figures = trial.run(trace);
+        eprintln!(
+            "{} disk operations: {figures}",
+            trace.recording.actions.len()
+        );
+        left -= trial.cuts;
+        recordings += 1;
+        operations += trace.history.operations();
+        total.cuts += figures.cuts;
+        total.images += figures.images;
+        total.opened += figures.opened;
+        total.rebuilds += figures.rebuilds;
+        total.violations.extend(figures.violations);
+    }
+    eprintln!("{operations} operations of sessions, {recordings} recordings: {total}");
+    let violations = total.violations.join("\n\n");
+    assert!(violations.is_empty(), "{violations}");
+    assert!(total.cuts > cuts / 2, "hardly anything was open");
+    assert!(total.images > cuts / 4, "all images are the same");
+}
+
+#[test]
+fn what_is_recorded_is_all_that_a_database_does_with_its_files() {
+    let Some(trace) = Trace::shared() else { return };
+    let renames = |to: &'static str| move |action: &Action| matches!(action, Action::Rename { to: path, .. } if path.starts_with(to));
+    assert!(trace.count(renames("journal")) > 0, "nothing is recycled");
+    assert!(trace.count(renames("CURRENT")) > 1, "no index is renewed");
+    assert_eq!(trace.count(renames("CLEAN")), 2, "it is not closed");
+    let removes =
+        |action: &Action| matches!(action, Action::Remove(path) if is_in(path, "segments"));
+    assert!(trace.count(removes) > 0, "nothing is compacted");
+    let writes = |action: &Action| match action {
+        Action::Open { path, creates, .. } => *creates && is_in_an_index(path),
+        _ => false,
+    };
+    assert!(trace.count(writes) > 0, "there is no index");
+}
+
+/// Lets these syncs do nothing; the first violation that is seen.
+fn first_violation(trace: &Trace, ignored: Ignored) -> Option<String> {
+    let trial = Trial {
+        cuts: 300,
+        ignored,
+        is_control: true,
+    };
+    let figures = trial.run(trace);
+    eprintln!("{figures}");
+    figures.violations.into_iter().next()
+}
+
+#[test]
+fn a_sync_that_does_nothing_is_found_out() {
+    let Some(trace) = Trace::shared() else { return };
+    let ignored: [(&str, Ignored); 4] = [
+        ("all syncs", |_, _| true),
+        ("syncs of journal files", |path, is_directory| {
+            !is_directory && is_in(path, "journal")
+        }),
+        ("syncs of segment files", |path, is_directory| {
+            !is_directory && is_in(path, "segments")
+        }),
+        ("syncs of directories", |_, is_directory| is_directory),
+    ];
+    for (what, ignored) in ignored {
+        eprintln!("{what} do nothing:");
+        let found = first_violation(trace, ignored);
+        assert!(found.is_some(), "{what} did nothing, and nobody saw it");
+    }
+}
+
+#[test]
+fn no_sync_of_the_index_is_needed() {
+    let Some(trace) = Trace::shared() else { return };
+    let trial = Trial {
+        cuts: 60,
+        ignored: |path, _| is_in_an_index(path),
+        is_control: false,
+    };
+    let figures = trial.run(trace);
+    eprintln!("{figures}");
+    assert!(figures.violations.is_empty(), "{:?}", figures.violations);
+}

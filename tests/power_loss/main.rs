@@ -1,0 +1,37 @@
+//! Power cuts of a whole directory, the files of the index included. What a
+//! running database really asks of the operating system is recorded; a disk is
+//! rebuilt as it may be after a power cut at any point of that, and opened:
+//! what was acknowledged is there, what had begun is there wholly or not at
+//! all, and nothing that was taken away comes back.
+//!
+//! `SESSIONDB_POWER_LOSS` sets the number of power cuts,
+//! `SESSIONDB_POWER_LOSS_SEED` the seed of the work and of the cuts; in what
+//! order threads come is not repeated by it.
+
+#![expect(
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::unwrap_used,
+    reason = "tests"
+)]
+
+mod account;
+mod calls;
+mod child;
+#[path = "../shared/contents.rs"]
+mod contents;
+mod cuts;
+#[path = "../shared/directory.rs"]
+mod directory;
+mod expectation;
+mod history;
+mod image;
+mod observer;
+#[path = "../shared/operation.rs"]
+mod operation;
+mod recording;
+mod replay;
+mod tracer;
+#[path = "../shared/worker.rs"]
+mod worker;
