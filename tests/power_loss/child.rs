@@ -32,9 +32,9 @@ pub(crate) const POOL: u32 = 40;
 const DEFERRED: usize = THREADS - 1;
 const UNTIL_COMMIT: usize = 6;
 /// Operations of one thread between an opening and a close.
-const OPERATIONS: usize = 90;
+const OPERATIONS: usize = 250;
 /// Operations of all threads until the process ends in the midst of them.
-const LAST: usize = 200;
+const LAST: usize = 500;
 /// Among the last ones no session gets an ID that nobody would know.
 const LEFT_WITHOUT_CYCLES: usize = 20;
 
@@ -106,9 +106,11 @@ fn second(directory: &Path, seed: u64, pool: String, slots: Vec<String>) {
         slots,
     };
     thread::scope(|scope| {
-        scope.spawn(|| shift.work(&database, |work| work.own < OPERATIONS));
+        let working = scope.spawn(|| shift.work(&database, |work| work.own < OPERATIONS));
         database.compact().expect("space is given back");
         database.erase().expect("what was removed is erased");
+        working.join().expect("it worked");
+        database.compact().expect("space is given back");
     });
     close(&database);
 }

@@ -94,11 +94,6 @@ impl Trace {
         let record = || tracer::is_permitted().then(|| Self::record(seed()));
         SHARED.get_or_init(record).as_ref()
     }
-
-    fn count(&self, is_one: impl Fn(&Action) -> bool) -> usize {
-        let actions = self.recording.actions.iter();
-        actions.filter(|action| is_one(action)).count()
-    }
 }
 
 /// One image that is to be opened.
@@ -317,18 +312,58 @@ fn what_was_acknowledged_survives_a_power_cut_of_the_whole_directory() {
 #[test]
 fn what_is_recorded_is_all_that_a_database_does_with_its_files() {
     let Some(trace) = Trace::shared() else { return };
-    let renames = |to: &'static str| move |action: &Action| matches!(action, Action::Rename { to: path, .. } if path.starts_with(to));
-    assert!(trace.count(renames("journal")) > 0, "nothing is recycled");
-    assert!(trace.count(renames("CURRENT")) > 1, "no index is renewed");
-    assert_eq!(trace.count(renames("CLEAN")), 2, "it is not closed");
-    let removes =
-        |action: &Action| matches!(action, Action::Remove(path) if is_in(path, "segments"));
-    assert!(trace.count(removes) > 0, "nothing is compacted");
-    let writes = |action: &Action| match action {
-        Action::Open { path, creates, .. } => *creates && is_in_an_index(path),
-        _ => false,
-    };
-    assert!(trace.count(writes) > 0, "there is no index");
+    let actions = &trace.recording.actions;
+    let count =
+        |is_one: fn(&Action) -> bool| actions.iter().filter(|action| is_one(action)).count();
+    let figures = [
+        (
+            "writes",
+            count(|action| matches!(action, Action::Write { .. })),
+        ),
+        (
+            "syncs",
+            count(|action| matches!(action, Action::Sync { .. })),
+        ),
+        (
+            "journal files recycled",
+            count(|action| matches!(action, Action::Rename { to, .. } if is_in(to, "journal"))),
+        ),
+        (
+            "journal files removed",
+            count(|action| matches!(action, Action::Remove(path) if is_in(path, "journal"))),
+        ),
+        (
+            "segment files made",
+            count(
+                |action| matches!(action, Action::Open { path, creates: true, .. } if is_in(path, "segments")),
+            ),
+        ),
+        (
+            "segment files removed",
+            count(|action| matches!(action, Action::Remove(path) if is_in(path, "segments"))),
+        ),
+        (
+            "indexes made",
+            count(|action| {
+                matches!(action, Action::MakeDirectory(path)
+                    if is_in_an_index(path) && !path.ends_with("blobs"))
+            }),
+        ),
+        (
+            "indexes removed",
+            count(
+                |action| matches!(action, Action::RemoveDirectory(path) if !path.ends_with("blobs")),
+            ),
+        ),
+        (
+            "clean ends",
+            count(|action| matches!(action, Action::Rename { to, .. } if is_in(to, "CLEAN"))),
+        ),
+    ];
+    for (what, count) in figures {
+        eprintln!("{count} {what}");
+        assert!(count > 0, "no {what}");
+    }
 }
 
 /// Lets these syncs do nothing; the first violation that is seen.
