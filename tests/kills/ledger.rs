@@ -1,7 +1,7 @@
 //! What the parent knows of the child's work, from its reports, and what it
 //! finds in the directory afterwards.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 use sessiondb::{Database, SessionId};
 

@@ -114,9 +114,13 @@ pub(crate) fn bytes(argument: &str) -> Result<Vec<u8>, String> {
         .and_then(|text| text.strip_suffix('"'));
     // One that was cut short has dots behind it.
     let digits = digits.ok_or_else(|| format!("no whole string: {}", brief(argument)))?;
-    let value = |digit: u8| (digit as char).to_digit(16).map(|digit| digit as u8);
+    let value = |digit: u8| match digit {
+        b'0'..=b'9' => Some(digit - b'0'),
+        b'a'..=b'f' => Some(digit - b'a' + 10),
+        _ => None,
+    };
     let byte = |piece: &[u8]| match piece {
-        [b'\\', b'x', high, low] => Some(value(*high)? << 4 | value(*low)?),
+        [b'\\', b'x', high, low] => Some((value(*high)? << 4) | value(*low)?),
         _ => None,
     };
     let bytes: Option<Vec<u8>> = digits.as_bytes().chunks(4).map(byte).collect();

@@ -11,7 +11,7 @@
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::thread;
+use std::thread::{self, ScopedJoinHandle};
 use std::time::Duration;
 
 use sessiondb::{Builder, Database, Durability};
@@ -181,7 +181,7 @@ impl Shift {
                     scope.spawn(move || self.work_alone(database, number, all, goes_on))
                 })
                 .collect();
-            let tokens = threads.into_iter().map(|thread| thread.join());
+            let tokens = threads.into_iter().map(ScopedJoinHandle::join);
             tokens
                 .flat_map(|tokens| tokens.expect("it worked"))
                 .collect()

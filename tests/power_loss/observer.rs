@@ -244,13 +244,12 @@ impl<'r> Observer<'r> {
         let bytes = bytes(argument(call, 1)?)?;
         let written = bytes.len();
         let opened = self.opened.get_mut(&opening).ok_or("it is not open")?;
-        let offset = match offset {
-            Some(place) => number(call, place)?.unsigned_abs(),
-            None => {
-                let offset = opened.position;
-                opened.position += written as u64;
-                offset
-            }
+        let offset = if let Some(place) = offset {
+            number(call, place)?.unsigned_abs()
+        } else {
+            let offset = opened.position;
+            opened.position += written as u64;
+            offset
         };
         let action = self.recording.begin(Action::Write {
             opening,
