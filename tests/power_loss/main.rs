@@ -32,6 +32,7 @@ mod observer;
 mod operation;
 mod recording;
 mod replay;
+mod small_recordings;
 mod tracer;
 #[path = "../shared/worker.rs"]
 mod worker;
