@@ -1,7 +1,5 @@
 //! The text that `strace` writes, as calls that begin and end.
 
-use std::collections::HashMap;
-
 /// One line of it. Threads run side by side, so that a call of one may begin
 /// and end among those of others.
 #[derive(Debug, PartialEq, Eq)]
@@ -103,9 +101,6 @@ impl<'t> Line<'t> {
         Ok(Self { thread, kind })
     }
 }
-
-/// The calls of a recording that have begun, by thread.
-pub(crate) type Begun<B> = HashMap<String, B>;
 
 /// The bytes of a string in hexadecimal.
 pub(crate) fn bytes(argument: &str) -> Result<Vec<u8>, String> {

@@ -3,7 +3,7 @@
 use std::fs::{self, File};
 use std::io;
 use std::os::unix::fs::{FileExt as _, MetadataExt as _};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use sessiondb::{Database, SimulatedDisk};
 use sha2::{Digest as _, Sha256};
@@ -105,7 +105,7 @@ impl Image {
     }
 
     /// Leaves it where somebody can look at it.
-    pub(crate) fn keep(&self) -> std::path::PathBuf {
+    pub(crate) fn keep(&self) -> PathBuf {
         let kept = fresh().keep();
         self.write(&kept).expect("it can be written down");
         kept

@@ -4,7 +4,7 @@
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 
-use crate::calls::{Begun, Call, Kind, Line, Outcome, brief, bytes};
+use crate::calls::{Call, Kind, Line, Outcome, brief, bytes};
 use crate::recording::{Action, Moment, Recording};
 
 /// What a descriptor stands for, in the directory.
@@ -41,6 +41,8 @@ pub(crate) struct Observer<'r> {
     recording: &'r mut Recording,
     descriptors: HashMap<i64, usize>,
     opened: HashMap<usize, Opened>,
+    /// Calls that have begun and not ended, by thread.
+    begun: HashMap<String, Pending>,
 }
 
 impl<'r> Observer<'r> {
@@ -51,24 +53,20 @@ impl<'r> Observer<'r> {
             recording,
             descriptors: HashMap::new(),
             opened: HashMap::new(),
+            begun: HashMap::new(),
         }
     }
 
     /// Takes down all that is in the text.
     pub(crate) fn observe(mut self, text: &str) -> Result<(), String> {
-        let mut begun: Begun<(Pending, String)> = Begun::new();
         for line in text.lines() {
-            self.observe_line(line, &mut begun)
+            self.observe_line(line)
                 .map_err(|error| format!("{error}, in: {}", brief(line)))?;
         }
         Ok(())
     }
 
-    fn observe_line(
-        &mut self,
-        text: &str,
-        begun: &mut Begun<(Pending, String)>,
-    ) -> Result<(), String> {
+    fn observe_line(&mut self, text: &str) -> Result<(), String> {
         let line = Line::parse(text)?;
         match line.kind {
             Kind::Whole(call, outcome) => {
@@ -82,16 +80,14 @@ impl<'r> Observer<'r> {
             }
             Kind::Begin(call) => {
                 let pending = self.begin(&call)?;
-                let name = call.name.to_owned();
-                match begun.insert(line.thread.to_owned(), (pending, name)) {
-                    Some((_, name)) => Err(format!("{name} has not ended")),
+                match self.begun.insert(line.thread.to_owned(), pending) {
+                    Some(earlier) => Err(format!("{earlier:?} has not ended")),
                     None => Ok(()),
                 }
             }
             Kind::End(_, outcome) => {
-                let known = begun.remove(line.thread);
-                let (pending, _) = known.ok_or("it has not begun")?;
-                self.end(pending, outcome)
+                let pending = self.begun.remove(line.thread);
+                self.end(pending.ok_or("it has not begun")?, outcome)
             }
             Kind::Other => Ok(()),
         }
@@ -123,14 +119,12 @@ impl<'r> Observer<'r> {
             }
             "fcntl" => return self.begin_control(call),
             "read" => {
-                return Ok(self
-                    .opening(call, 0)
-                    .map_or(Pending::Nothing, Pending::Read));
+                let opening = self.opening(call, 0);
+                return Ok(opening.map_or(Pending::Nothing, Pending::Read));
             }
             "lseek" => {
-                return Ok(self
-                    .opening(call, 0)
-                    .map_or(Pending::Nothing, Pending::Seek));
+                let opening = self.opening(call, 0);
+                return Ok(opening.map_or(Pending::Nothing, Pending::Seek));
             }
             "write" if number(call, 0)? == 1 => return self.begin_say(call),
             "write" => return self.begin_write(call, None),
