@@ -305,7 +305,9 @@ fn what_was_acknowledged_survives_a_power_cut_of_the_whole_directory() {
         total.rebuilds += figures.rebuilds;
         total.violations.extend(figures.violations);
     }
-    eprintln!("{operations} operations of sessions, {recordings} recordings: {total}");
+    tracer::tell(&format!(
+        "power cuts in {recordings} recordings of {operations} operations: {total}"
+    ));
     let violations = total.violations.join("\n\n");
     assert!(violations.is_empty(), "{violations}");
     assert!(total.cuts > cuts / 2, "hardly anything was open");

@@ -1,5 +1,6 @@
 //! Running a child under `strace`.
 
+use std::io::Write as _;
 use std::path::Path;
 use std::process::{Command, Output, Stdio};
 
@@ -27,6 +28,12 @@ fn failure(output: &Output) -> Option<String> {
     (!output.status.success()).then(|| format!("{}: {said}", output.status))
 }
 
+/// Says something also where the test passes, of which the harness keeps to
+/// itself what is printed.
+pub(crate) fn tell(line: &str) {
+    let _ = writeln!(std::io::stderr(), "{line}");
+}
+
 /// Whether there is a `strace` here, and it may do its work; says why not.
 pub(crate) fn is_permitted() -> bool {
     let nowhere = tempfile::NamedTempFile::new().unwrap();
@@ -35,7 +42,9 @@ pub(crate) fn is_permitted() -> bool {
         Err(error) => Some(error.to_string()),
     };
     if let Some(why) = &why {
-        eprintln!("SKIPPED, no power is cut: strace cannot record here: {why}");
+        tell(&format!(
+            "SKIPPED, no power is cut: strace cannot record here: {why}"
+        ));
     }
     why.is_none()
 }
