@@ -2,10 +2,15 @@
 //! refuses every call that might change a file and is not understood.
 
 use std::collections::HashMap;
+use std::fs::File;
+use std::os::unix::fs::FileExt as _;
 use std::path::{Path, PathBuf};
 
 use crate::calls::{Call, Kind, Line, Outcome, brief, bytes};
 use crate::recording::{Action, Moment, Recording};
+
+/// Of a file that nobody has open any more.
+const NO_DESCRIPTOR: i64 = -1;
 
 /// What a descriptor stands for, in the directory.
 #[derive(Debug, Clone)]
@@ -43,6 +48,8 @@ pub(crate) struct Observer<'r> {
     opened: HashMap<usize, Opened>,
     /// Calls that have begun and not ended, by thread.
     begun: HashMap<String, Pending>,
+    /// Calls that the end of the process cut off.
+    cut_off: Vec<Pending>,
 }
 
 impl<'r> Observer<'r> {
@@ -54,6 +61,7 @@ impl<'r> Observer<'r> {
             descriptors: HashMap::new(),
             opened: HashMap::new(),
             begun: HashMap::new(),
+            cut_off: Vec::new(),
         }
     }
 
@@ -63,7 +71,67 @@ impl<'r> Observer<'r> {
             self.observe_line(line)
                 .map_err(|error| format!("{error}, in: {}", brief(line)))?;
         }
+        self.settle();
         Ok(())
+    }
+
+    /// What was under way when the process ended has come to something or not:
+    /// the next process finds what the directory shows.
+    fn settle(&mut self) {
+        let mut cut_off = std::mem::take(&mut self.cut_off);
+        cut_off.extend(self.begun.drain().map(|(_, pending)| pending));
+        for pending in cut_off {
+            match pending {
+                Pending::Action(action) | Pending::Write(action, _) => {
+                    let moment = if self.is_done(action) {
+                        Moment::Ended(action)
+                    } else {
+                        Moment::Failed(action)
+                    };
+                    self.recording.moments.push(moment);
+                }
+                Pending::Open {
+                    path,
+                    creates: true,
+                    truncates,
+                } if self.root.join(&path).is_file() => {
+                    self.opened(NO_DESCRIPTOR, path, true, truncates);
+                }
+                _ => {}
+            }
+        }
+    }
+
+    /// Whether the directory shows that an action was carried out.
+    fn is_done(&self, action: usize) -> bool {
+        let file = |opening: &usize| {
+            let opened = self.opened.get(opening)?;
+            File::open(self.root.join(&opened.path)).ok()
+        };
+        let is_long = |opening: &usize, length: u64| {
+            let metadata = file(opening).and_then(|file| file.metadata().ok());
+            metadata.is_some_and(|metadata| metadata.len() == length)
+        };
+        let exists = |path: &Path| self.root.join(path).exists();
+        match &self.recording.actions[action] {
+            Action::Write {
+                opening,
+                offset,
+                bytes,
+            } => {
+                let mut found = vec![0; bytes.len()];
+                let read = file(opening).map(|file| file.read_exact_at(&mut found, *offset));
+                matches!(read, Some(Ok(()))) && found == *bytes
+            }
+            Action::SetLength { opening, length } | Action::Allocate { opening, length } => {
+                is_long(opening, *length)
+            }
+            Action::MakeDirectory(path) => exists(path),
+            Action::Rename { from, to } => exists(to) && !exists(from),
+            Action::Remove(path) | Action::RemoveDirectory(path) => !exists(path),
+            // Nobody was told that it is durable.
+            Action::Sync { .. } | Action::Open { .. } => false,
+        }
     }
 
     fn observe_line(&mut self, text: &str) -> Result<(), String> {
@@ -276,17 +344,19 @@ impl<'r> Observer<'r> {
     }
 
     fn end(&mut self, pending: Pending, outcome: Outcome) -> Result<(), String> {
-        let moments = &mut self.recording.moments;
         let result = match outcome {
             Outcome::Number(result) => result,
             // The process ended in it.
-            Outcome::Error("?") => return Ok(()),
+            Outcome::Error("?") => {
+                self.cut_off.push(pending);
+                return Ok(());
+            }
             Outcome::Error(error) => {
                 if let Pending::Write(..) = pending {
                     return Err(format!("a write failed: {error}"));
                 }
                 if let Pending::Action(action) = pending {
-                    moments.push(Moment::Failed(action));
+                    self.recording.moments.push(Moment::Failed(action));
                     if let Action::Sync { .. } = self.recording.actions[action] {
                         return Err(format!("a sync failed: {error}"));
                     }
@@ -296,12 +366,12 @@ impl<'r> Observer<'r> {
         };
         match pending {
             Pending::Nothing => {}
-            Pending::Action(action) => moments.push(Moment::Ended(action)),
+            Pending::Action(action) => self.recording.moments.push(Moment::Ended(action)),
             Pending::Write(action, length) => {
                 if result != i64::try_from(length).unwrap_or(i64::MAX) {
                     return Err(format!("a write ended after {result} of {length} bytes"));
                 }
-                moments.push(Moment::Ended(action));
+                self.recording.moments.push(Moment::Ended(action));
             }
             Pending::Open {
                 path,

@@ -20,6 +20,10 @@ fn hex(text: &str) -> String {
 
 /// Each line with what is between apostrophes as `strace` writes it.
 fn observed(lines: &[&str]) -> Result<Recording, String> {
+    observed_in(Path::new("/data"), lines)
+}
+
+fn observed_in(root: &Path, lines: &[&str]) -> Result<Recording, String> {
     let mut recording = Recording::default();
     let mut text = String::new();
     for line in lines {
@@ -32,7 +36,7 @@ fn observed(lines: &[&str]) -> Result<Recording, String> {
         }
         text.push('\n');
     }
-    Observer::new(Path::new("/data"), &mut recording).observe(&text)?;
+    Observer::new(root, &mut recording).observe(&text)?;
     Ok(recording)
 }
 
@@ -95,9 +99,34 @@ fn what_is_under_way_may_be_on_the_disk() {
         "2 pwrite64(3, 'under way', 9, 0 <unfinished ...>",
     ]);
     let mut replay = Replay::new(&recording, |_, _| false);
-    replay.pass_until(recording.moments.len());
+    // The last moment is that nothing came of it.
+    replay.pass_until(recording.moments.len() - 1);
     let everything = replay.cut(Crash::KeepAll).read_file("a").unwrap();
     assert_eq!(everything, b"under way");
+}
+
+#[test]
+fn what_was_under_way_at_the_end_of_a_process_is_what_the_directory_shows() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("a");
+    let opens = format!(
+        "1 openat(AT_FDCWD, '{}', O_RDWR|O_CREAT, 0600) = 3",
+        path.display()
+    );
+    let ends = [
+        "2 pwrite64(3, 'written', 7, 2 <unfinished ...>",
+        "2 pwrite64(3, 'written', 7, 2 <unfinished ...>) = ?",
+    ];
+    for (shown, came_to, end) in [
+        (&b"..written"[..], Moment::Ended(1), ends[0]),
+        (b"..written", Moment::Ended(1), ends[1]),
+        (b"..", Moment::Failed(1), ends[0]),
+        (b"..another", Moment::Failed(1), ends[1]),
+    ] {
+        std::fs::write(&path, shown).unwrap();
+        let recording = observed_in(directory.path(), &[&opens, end]).unwrap();
+        assert_eq!(recording.moments.last(), Some(&came_to), "{end}");
+    }
 }
 
 #[test]
