@@ -8,9 +8,12 @@
 //! Refuses: every operation once its power is off.
 
 use std::fmt;
+use std::hash::{Hash as _, Hasher as _};
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+
+use siphasher::sip::SipHasher13;
 
 use self::state::{Shared, SimulatedFile, SimulatedLock, State};
 use super::real::{relative, taken_under};
@@ -65,6 +68,51 @@ impl SimulatedDisk {
         })
     }
 
+    /// Gives a copy of this disk as it is, with all that awaits a sync: it can
+    /// crash in many ways from this moment on while this one goes on. It has
+    /// the capacity of this one, no locks and no faults, and its power is on.
+    ///
+    /// ```
+    /// # use std::path::Path;
+    /// # use sessiondb::{Crash, Disk, IndexFate, SimulatedDisk};
+    /// let disk = SimulatedDisk::new(1)?;
+    /// let file = disk.create(Path::new("a"))?;
+    /// let before = disk.twin(IndexFate::Lost)?;
+    /// disk.sync_directory(Path::new(""))?;
+    /// let survivor = |disk: &SimulatedDisk| disk.crash(Crash::KeepNothing, IndexFate::Lost);
+    /// assert!(survivor(&before)?.files().is_empty());
+    /// assert_eq!(survivor(&disk)?.files(), ["a"]);
+    /// # drop(file);
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// As [`crash`](Self::crash).
+    pub fn twin(&self, index: IndexFate) -> io::Result<Self> {
+        let twin = {
+            let state = self.shared.state();
+            State {
+                names: state.names.twin(),
+                capacity: state.capacity,
+                operations: state.operations,
+                ..State::default()
+            }
+        };
+        self.beside(twin, index)
+    }
+
+    /// A disk in another state.
+    fn beside(&self, state: State, index: IndexFate) -> io::Result<Self> {
+        let index = match index {
+            IndexFate::Kept => index_files::copied(self.shared.index.path())?,
+            IndexFate::Lost => index_files::fresh()?,
+        };
+        Ok(Self {
+            shared: Arc::new(Shared::new(self.shared.seed, index, state)),
+        })
+    }
+
     /// Gives a new disk with what would survive a crash of this one, which goes
     /// on.
     ///
@@ -80,13 +128,7 @@ impl SimulatedDisk {
                 ..State::default()
             }
         };
-        let index = match index {
-            IndexFate::Kept => index_files::copied(self.shared.index.path())?,
-            IndexFate::Lost => index_files::fresh()?,
-        };
-        Ok(Self {
-            shared: Arc::new(Shared::new(self.shared.seed, index, survivor)),
-        })
+        self.beside(survivor, index)
     }
 
     /// Turns this disk off and gives a new one with what survives. The new
@@ -221,6 +263,20 @@ impl SimulatedDisk {
             .collect();
         files.sort_unstable();
         files
+    }
+
+    /// Tells images apart: a number made of the names of all files and of what
+    /// a reader sees in them. Equal images have equal ones, also where another
+    /// run of the same build has made them.
+    #[must_use]
+    pub fn image_hash(&self) -> u64 {
+        let mut hasher = SipHasher13::new();
+        let state = self.shared.state();
+        for (path, inode) in state.names.files() {
+            path.hash(&mut hasher);
+            inode.contents.lock().hash(&mut hasher);
+        }
+        hasher.finish()
     }
 
     /// Removes a file durably; also while the power is off.

@@ -6,6 +6,7 @@
 //! except for bytes that a failed sync has lost.
 //! Refuses: files too long for memory.
 
+use std::hash::{Hash as _, Hasher};
 use std::io;
 use std::path::PathBuf;
 
@@ -55,7 +56,7 @@ impl Change {
     }
 }
 
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub(super) struct Contents {
     /// The name of the file now, for faults that are told by name.
     pub(super) path: PathBuf,
@@ -66,6 +67,8 @@ pub(super) struct Contents {
     /// What lies behind the bytes reads as zeros, and takes no memory.
     claimed: usize,
     claimed_synced: usize,
+    /// The place of the newest change of that in the order of all operations.
+    claimed_in: u64,
 }
 
 impl Contents {
@@ -77,12 +80,14 @@ impl Contents {
             log: Vec::new(),
             claimed: 0,
             claimed_synced: 0,
+            claimed_in: 0,
         }
     }
 
-    /// The same file after a crash, with these bytes.
-    pub(super) fn survivor(&self, path: PathBuf, bytes: Vec<u8>, keeps_all: bool) -> Self {
-        let claimed = if keeps_all {
+    /// The same file after a crash, with these bytes, and with the space that
+    /// was allocated since the last sync or without it.
+    pub(super) fn survivor(&self, path: PathBuf, bytes: Vec<u8>, keeps_space: bool) -> Self {
+        let claimed = if keeps_space {
             self.claimed
         } else {
             self.claimed_synced
@@ -92,6 +97,11 @@ impl Contents {
             claimed_synced: claimed,
             ..Self::durable(path, bytes)
         }
+    }
+
+    /// The place of an allocation, or of its end, that awaits a sync.
+    pub(super) fn unsynced_claim(&self) -> Option<u64> {
+        (self.claimed != self.claimed_synced).then_some(self.claimed_in)
     }
 
     /// The length of the file, which is the space that it takes.
@@ -104,6 +114,14 @@ impl Contents {
         let mut bytes = self.current.clone();
         set_length(&mut bytes, self.length());
         bytes
+    }
+
+    /// Takes in what a reader sees, without the zeros at its end.
+    pub(super) fn hash(&self, hasher: &mut impl Hasher) {
+        self.length().hash(hasher);
+        let zeros = self.current.iter().rev().take_while(|byte| **byte == 0);
+        let held = self.current.len() - zeros.count();
+        self.current.get(..held).hash(hasher);
     }
 
     pub(super) fn read(&self, buffer: &mut [u8], offset: u64) -> io::Result<()> {
@@ -149,8 +167,10 @@ impl Contents {
     /// Cuts or extends; `room` is by how much the file may grow.
     pub(super) fn set_length(&mut self, length: u64, room: u64, sequence: u64) -> io::Result<()> {
         let length = self.grown(length, room)?;
-        self.claimed = self.claimed.min(length);
-        self.claimed_synced = self.claimed_synced.min(length);
+        if self.claimed > length {
+            self.claimed = length;
+            self.claimed_in = sequence;
+        }
         self.change(Change {
             sequence,
             offset: 0,
@@ -161,8 +181,9 @@ impl Contents {
     }
 
     /// Takes space without bytes; `room` is by how much the file may grow.
-    pub(super) fn allocate(&mut self, length: u64, room: u64) -> io::Result<()> {
+    pub(super) fn allocate(&mut self, length: u64, room: u64, sequence: u64) -> io::Result<()> {
         self.claimed = self.claimed.max(self.grown(length, room)?);
+        self.claimed_in = sequence;
         Ok(())
     }
 

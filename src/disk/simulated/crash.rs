@@ -22,7 +22,7 @@ pub enum Crash {
     /// Everything, as if the process had been killed and the machine had not.
     KeepAll,
     /// From this seed: each unsynced sector on its own, some torn; lengths,
-    /// creations, renames and removals each or not.
+    /// allocations, creations, renames and removals each or not.
     Random(u64),
     /// From this seed: the first so many unsynced operations in the order they
     /// were made, across all files, the last one torn at a sector.
@@ -86,8 +86,9 @@ pub(super) fn surviving(names: &Names, how: Crash, disk_seed: u64) -> Names {
             let mut random = Random::new(disk_seed, seed);
             let marks = picked(&names.pending, |_| random.coin());
             let survivors = surviving_names(names, &marks);
-            rebuild(survivors, false, |contents| {
-                scattered(contents, &mut random)
+            rebuild(survivors, |contents| {
+                let keeps_space = contents.unsynced_claim().is_some() && random.coin();
+                (scattered(contents, &mut random), keeps_space)
             })
         }
     }
@@ -121,8 +122,12 @@ impl Cut {
             .map(|change| change.sequence <= self.limit)
             .collect();
         let survivors = surviving_names(names, &marks);
-        let keeps_all = self.limit == u64::MAX;
-        rebuild(survivors, keeps_all, |contents| self.content(contents))
+        let limit = self.limit;
+        rebuild(survivors, |contents| {
+            let claim = contents.unsynced_claim();
+            let keeps_space = claim.is_some_and(|sequence| sequence <= limit);
+            (self.content(contents), keeps_space)
+        })
     }
 
     fn content(&mut self, contents: &Contents) -> Vec<u8> {
@@ -170,6 +175,7 @@ fn unsynced_sequences(names: &Names) -> Vec<u64> {
     for inode in durable.chain(pending) {
         let contents = inode.contents.lock();
         sequences.extend(contents.log.iter().map(|change| change.sequence));
+        sequences.extend(contents.unsynced_claim());
     }
     sequences.into_iter().collect()
 }
@@ -195,17 +201,15 @@ fn surviving_names(names: &Names, marks: &[bool]) -> NodeMap {
     survivors
 }
 
-/// New files with the bytes that survive, as the old ones may still be open.
-fn rebuild(
-    names: NodeMap,
-    keeps_all: bool,
-    mut content: impl FnMut(&Contents) -> Vec<u8>,
-) -> Names {
+/// New files with the bytes that survive, as the old ones may still be open,
+/// and with the space that was allocated or without it.
+fn rebuild(names: NodeMap, mut content: impl FnMut(&Contents) -> (Vec<u8>, bool)) -> Names {
     let rebuilt = names.into_iter().map(|(path, node)| match node {
         Node::Directory => (path, Node::Directory),
         Node::File(inode) => {
             let contents = inode.contents.lock();
-            let survivor = contents.survivor(path.clone(), content(&contents), keeps_all);
+            let (bytes, keeps_space) = content(&contents);
+            let survivor = contents.survivor(path.clone(), bytes, keeps_space);
             let inode = Inode::new(survivor);
             (path, Node::File(Arc::new(inode)))
         }

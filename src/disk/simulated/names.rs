@@ -101,6 +101,41 @@ impl Names {
         }
     }
 
+    /// The same names of copies of the files, with all that awaits a sync.
+    pub(super) fn twin(&self) -> Self {
+        let mut copies: BTreeMap<*const Inode, Arc<Inode>> = BTreeMap::new();
+        let mut twin = |node: &Node| match node {
+            Node::Directory => Node::Directory,
+            Node::File(inode) => {
+                let copy = copies.entry(Arc::as_ptr(inode));
+                let copy = copy.or_insert_with(|| {
+                    let contents = inode.contents.lock().clone();
+                    Arc::new(Inode::new(contents))
+                });
+                Node::File(Arc::clone(copy))
+            }
+        };
+        let mut twins = |names: &NodeMap| -> NodeMap {
+            let names = names.iter();
+            names
+                .map(|(path, node)| (path.clone(), twin(node)))
+                .collect()
+        };
+        let (current, durable) = (twins(&self.current), twins(&self.durable));
+        let pending = self.pending.iter().map(|change| {
+            let added = change.added.as_ref();
+            NameChange {
+                added: added.map(|(path, node)| (path.clone(), twin(node))),
+                ..change.clone()
+            }
+        });
+        Self {
+            pending: pending.collect(),
+            current,
+            durable,
+        }
+    }
+
     pub(super) fn file(&self, path: &Path) -> io::Result<Arc<Inode>> {
         match self.current.get(path) {
             Some(Node::File(inode)) => Ok(Arc::clone(inode)),

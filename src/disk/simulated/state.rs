@@ -202,6 +202,6 @@ impl DiskFile for SimulatedFile {
         let room = state.room();
         let mut contents = self.inode.contents.lock();
         state.permit(Operation::SetLength, &[&contents.path])?;
-        contents.allocate(length, room)
+        contents.allocate(length, room, state.operations)
     }
 }

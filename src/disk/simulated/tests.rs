@@ -387,6 +387,88 @@ fn allocated_space_is_taken_at_once_and_for_good() {
 }
 
 #[test]
+fn an_unsynced_allocation_survives_or_does_not() {
+    let disk = disk();
+    let file = created(&disk, "a");
+    file.write_all_at(&[1; SECTOR], 0).unwrap();
+    file.sync_all().unwrap();
+    file.allocate(4 * SECTOR as u64).unwrap();
+    let other = created(&disk, "b");
+    other.write_all_at(&[1; SECTOR], 0).unwrap();
+    for how in [Crash::Random, Crash::Prefix] {
+        let mut lengths = std::collections::BTreeSet::new();
+        for seed in 0..60 {
+            let survivor = after(&disk, how(seed));
+            let found = survivor.read_file("a").unwrap();
+            assert_eq!(found[..SECTOR], [1; SECTOR]);
+            assert!(found[SECTOR..].iter().all(|byte| *byte == 0));
+            // In their order the allocation comes before the other file's bytes.
+            let is_later = survivor
+                .read_file("b")
+                .is_some_and(|other| !other.is_empty());
+            if is_later && how(seed) == Crash::Prefix(seed) {
+                assert_eq!(found.len(), 4 * SECTOR);
+            }
+            lengths.insert(found.len());
+        }
+        let lengths: Vec<_> = lengths.into_iter().collect();
+        assert_eq!(lengths, [SECTOR, 4 * SECTOR], "{:?}", how(0));
+    }
+    let kept = after(&disk, Crash::KeepAll).read_file("a").unwrap();
+    assert_eq!(kept.len(), 4 * SECTOR);
+}
+
+#[test]
+fn a_twin_crashes_as_the_disk_would_have_at_that_moment() {
+    let disk = disk();
+    disk.write_file("old", b"old").unwrap();
+    let file = disk.create(path("a")).unwrap();
+    file.write_all_at(&[1; 3 * SECTOR], 0).unwrap();
+    disk.rename(path("old"), path("new")).unwrap();
+    let ways = (0..20).map(Crash::Random).chain((0..20).map(Crash::Prefix));
+    let ways: Vec<Crash> = ways.chain(ALL).collect();
+    let futures = |disk: &SimulatedDisk| -> Vec<_> {
+        let copies = ways
+            .iter()
+            .map(|how| disk.copy(*how, IndexFate::Lost).unwrap());
+        copies.map(|copy| copy.snapshot()).collect()
+    };
+    let expected = futures(&disk);
+    let twin = disk.twin(IndexFate::Lost).unwrap();
+    assert_eq!(twin.unsynced_bytes(), disk.unsynced_bytes());
+    // Neither changes with the other.
+    file.write_all_at(&[2; SECTOR], 0).unwrap();
+    file.sync_all().unwrap();
+    disk.sync_directory(path("")).unwrap();
+    assert_eq!(futures(&twin), expected);
+    assert_ne!(futures(&disk), expected);
+    twin.open(path("a")).unwrap().sync_all().unwrap();
+    let kept = after(&disk, Crash::KeepNothing).read_file("a").unwrap();
+    assert_eq!((kept[0], kept[SECTOR]), (2, 1));
+}
+
+#[test]
+fn images_are_told_apart_by_their_names_their_lengths_and_their_bytes() {
+    let image = |name: &str, bytes: &[u8]| {
+        let disk = disk();
+        disk.write_file(name, bytes).unwrap();
+        disk.image_hash()
+    };
+    let base = image("a", b"bytes");
+    assert_eq!(image("a", b"bytes"), base);
+    let others = [
+        image("b", b"bytes"),
+        image("a", b"bytez"),
+        image("a", b"bytes\0"),
+    ];
+    assert!(others.iter().all(|other| *other != base), "{others:?}");
+    let synced = disk();
+    let file = created(&synced, "a");
+    file.write_all_at(b"bytes", 0).unwrap();
+    assert_eq!(synced.image_hash(), base);
+}
+
+#[test]
 fn the_power_goes_off_after_so_many_mutating_operations() {
     let disk = disk();
     let file = created(&disk, "a");
