@@ -137,6 +137,7 @@ impl Engine {
     }
 
     fn checkpoint_with(&self, checkpointer: &mut Checkpointer, anyway: bool) -> Result<()> {
+        let _step = tracing::debug_span!("checkpoint").entered();
         self.journal.check()?;
         let mut outcome = self.checkpoint_locked(checkpointer, anyway);
         if matches!(outcome, Err(Error::StorageFull { .. })) && self.ballast.release() {
@@ -391,6 +392,7 @@ impl Engine {
         plan: &mut Plan,
         freeze: &Freeze,
     ) -> Result<()> {
+        let _step = tracing::debug_span!("publish").entered();
         let batch = plan.batch;
         // First: from here on the registry may forget the dead.
         self.publish_retired(checkpointer, plan, freeze)?;

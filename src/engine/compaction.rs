@@ -179,6 +179,7 @@ impl Engine {
         choose: impl FnOnce(&mut Known, (&Index, &Footer)) -> Result<Choice, Setback>,
     ) -> Result<Compacted, Setback> {
         self.journal.check()?;
+        let _step = tracing::debug_span!("compaction").entered();
         let index = self.index.get()?;
         self.finish_moves(checkpointer, &index)?;
         let chosen = match (checkpointer.compactor.task.take(), &checkpointer.footer) {

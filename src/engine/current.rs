@@ -87,6 +87,7 @@ pub(super) fn read_or_create_current(disk: &dyn Disk) -> Result<Current> {
         });
     }
     refuse_orphans(disk)?;
+    let _step = tracing::debug_span!("create").entered();
     for directory in ["journal", "segments"] {
         disk.create_directory(Path::new(directory))
             .map_err(|error| Error::io("create", &disk.root().join(directory), error))?;
@@ -129,6 +130,7 @@ pub(super) fn marked(disk: &dyn Disk) -> Option<CleanMark> {
 
 /// Replaces `CURRENT`.
 pub(super) fn write_current(disk: &dyn Disk, current: &Current) -> Result<()> {
+    let _step = tracing::debug_span!("current").entered();
     let path = disk.root().join(CURRENT);
     let bytes = current
         .encode()

@@ -304,6 +304,7 @@ impl Engine {
     }
 
     fn erase_some(&self, slot: &mut Option<Round>) -> Result<bool> {
+        let _step = tracing::debug_span!("erasure").entered();
         let mut round = slot.take().unwrap_or_else(|| self.begin_round());
         let outcome = self.advance_round(&mut round);
         if !matches!(round.stage, Stage::Done) {

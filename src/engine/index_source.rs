@@ -151,6 +151,7 @@ impl IndexSource<'_> {
         trouble: &Trouble,
         watcher: &mut dyn FnMut(u64, u64),
     ) -> Result<Opened> {
+        let _step = tracing::debug_span!("rebuild").entered();
         tracing::warn!(reason = %trouble, "the index is rebuilt from the segments");
         let footers = self.segments.scan(&mut |done, total| {
             tracing::info!(done, total, "rebuild: bytes of segments read");

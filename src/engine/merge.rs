@@ -404,6 +404,7 @@ impl<'m> Merge<'m> {
     fn write(&mut self, mut group: Group) -> Result<(), Setback> {
         let upper = group.upper.take();
         let mut pieces = group.pieces();
+        let _step = (pieces.len() > 1).then(|| tracing::trace_span!("split").entered());
         let lowers: Vec<Box<str>> = pieces
             .iter()
             .skip(1)

@@ -200,6 +200,7 @@ impl Engine {
     /// In one hold of the checkpointer: a checkpoint or a rebuild that was
     /// asked for before the close must not write a file after it.
     fn finish(&self) -> crate::Result<()> {
+        let _step = tracing::debug_span!("close").entered();
         let mut checkpointer = self.checkpointer.lock();
         if let Ok(index) = self.index.get() {
             self.abandon_renewal(&mut checkpointer, &index);

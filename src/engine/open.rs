@@ -61,6 +61,7 @@ impl Engine {
     }
 
     fn open_here(disk: Arc<dyn Disk>, options: Options) -> Result<Arc<Self>> {
+        let _step = tracing::debug_span!("open").entered();
         let lock = lock(&*disk)?;
         let current = read_or_create_current(&*disk)?;
         let (segments, footer) = Segments::open(SegmentOptions {

@@ -21,6 +21,7 @@ const SLICE: usize = 64;
 impl Engine {
     /// Publishes one session.
     pub(super) fn publish(&self, merged: &Merged, batch: Batch) -> Result<(), Setback> {
+        let _step = tracing::trace_span!("publish_session").entered();
         let index = self.index.get()?;
         #[cfg(test)]
         super::stops::stop();

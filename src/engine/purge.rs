@@ -114,6 +114,7 @@ impl Engine {
 
     /// Looks at some hints that are due.
     pub(super) fn purge_step(&self, cursor: &mut PurgeCursor) -> Result<Purged> {
+        let _step = tracing::debug_span!("purge").entered();
         let mut doomed = Vec::new();
         let more = self.with_index(|| {
             doomed.clear();

@@ -87,6 +87,7 @@ impl Engine {
 
     /// Copies some of the index, or begins to; whether there is more to do.
     pub(super) fn renew_step(&self) -> Result<bool> {
+        let _step = tracing::debug_span!("renewal").entered();
         let next = self.renew_under(&mut self.checkpointer.lock())?;
         match next {
             Next::Nothing => Ok(false),

@@ -58,11 +58,13 @@ impl Engine {
     /// small generations are a slice as a part of a large one is.
     fn sweep_some(&self) -> Result<Option<u64>, Setback> {
         let _checkpointer = self.checkpointer.lock();
+        let _step = tracing::debug_span!("sweep").entered();
         let index = self.index.get()?;
         let graves = index.dead_generations(SLICE)?;
         let mut left = SLICE;
         let mut finished = 0;
         for generation in &graves {
+            let _step = tracing::trace_span!("sweep_generation").entered();
             let swept = index.sweep(*generation, left)?;
             // A grave is a row, too.
             left = left.saturating_sub(swept.rows.max(1));

@@ -253,6 +253,7 @@ impl Journal {
         batch: crate::format::identity::Batch,
         at: Position,
     ) -> Result<()> {
+        let _step = tracing::debug_span!("recycling").entered();
         let declaration = Declaration {
             batch,
             through: at.sequence,
