@@ -17,11 +17,12 @@ pub(crate) struct Workload {
     acknowledged: usize,
 }
 
-const STEPS: u32 = 14;
+const STEPS: u32 = 15;
 
 impl Workload {
     /// Runs until a step fails. Keys are set and popped, a session is flushed,
-    /// and checkpoints come in between: every kind of file is written.
+    /// and checkpoints come in between: every kind of file is written. At the
+    /// end all that was removed is erased, which copies what lives.
     pub(crate) fn run(database: &Database) -> (Self, Result<()>) {
         let mut session = database.create_session();
         let mut workload = Self {
@@ -44,6 +45,7 @@ impl Workload {
         let current = state.last_mut().unwrap();
         match step {
             5 | 11 => database.checkpoint(),
+            14 => database.erase(),
             8 => {
                 *current = None;
                 state.push(None);
