@@ -98,6 +98,7 @@ impl Engine {
         let mut cursor = PurgeCursor::of_all();
         let mut removed = 0_u64;
         self.checkpoint()?;
+        let _step = tracing::debug_span!("purge").entered();
         loop {
             let purged = self.purge_step(&mut cursor)?;
             removed = removed.saturating_add(purged.sessions);
