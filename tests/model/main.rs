@@ -11,6 +11,7 @@ mod background;
 mod bytes;
 mod checkpoint;
 mod closing;
+mod crash_states;
 mod creation;
 mod journal_files;
 mod met;

@@ -16,6 +16,8 @@ mod account;
 mod answer;
 #[path = "model/apply.rs"]
 mod apply;
+#[path = "model/beside.rs"]
+mod beside;
 #[path = "model/commit.rs"]
 mod commit;
 #[path = "model/config.rs"]
@@ -54,6 +56,8 @@ mod run;
 mod session;
 #[path = "model/source.rs"]
 mod source;
+#[path = "model/standing.rs"]
+mod standing;
 #[path = "model/state.rs"]
 mod state;
 #[path = "model/step.rs"]
@@ -67,6 +71,7 @@ mod time;
 #[path = "model/value.rs"]
 mod value;
 
+pub(crate) use beside::Beside;
 pub(crate) use config::{Config, Durabilities};
 pub(crate) use operation::{
     Accident, Action, Blow, Ending, Operation, Owner, Recipe, Renewal, Turn,
@@ -74,6 +79,7 @@ pub(crate) use operation::{
 pub(crate) use place::Place;
 pub(crate) use run::Run;
 pub(crate) use source::Bytes;
+pub(crate) use standing::Standing;
 pub(crate) use tally::Tally;
 pub(crate) use terms::Terms;
 pub(crate) use value::Kind;

@@ -13,13 +13,13 @@ use super::session::Session;
 use super::state::{Moment, Name, State};
 use super::time::Time;
 
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 struct Entry {
     position: u64,
     state: State,
 }
 
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) struct History {
     /// The last state that was durable; at first, of an empty database.
     durable: Entry,
@@ -47,6 +47,17 @@ impl History {
             before: Time::default(),
             doubtful: Doubtful::new(),
         }
+    }
+
+    /// Every state on the way from here to a later history.
+    pub(crate) fn on_the_way_to(&self, later: &Self) -> Self {
+        let mut way = self.clone();
+        let position = self.position();
+        let entries = [&later.durable].into_iter().chain(&later.since);
+        let new = entries.filter(|entry| entry.position > position);
+        way.since.extend(new.cloned());
+        way.touched.extend(&later.touched);
+        way
     }
 
     fn latest(&self) -> &Entry {

@@ -6,6 +6,7 @@ use sessiondb::Database;
 
 use super::operation::{Edge, Turn};
 use super::run::Run;
+use super::state::Name;
 use super::time::Time;
 
 /// Of the things that end next, one of so many is chosen.
@@ -77,14 +78,11 @@ impl Run {
             self.history.doubt_all_over(&moment);
         }
         let outcome = remove(&self.database());
-        let over: Vec<_> = {
-            let over = self.history.now().all_over(&moment);
-            over.map(|(name, _)| name).collect()
-        };
-        let mut state = self.history.now().clone();
-        state.end_all(&over, &moment);
         match outcome {
             Ok(purged) => {
+                let mut state = self.history.now().clone();
+                let over: Vec<Name> = state.all_over(&moment).map(|(name, _)| name).collect();
+                state.end_all(&over, &moment);
                 let least = over.len() as u64;
                 let most = least + self.history.doubtful.len() as u64;
                 if let Some(purged) = purged {
@@ -105,13 +103,21 @@ impl Run {
             }
             Err(error) => {
                 self.expect_power_off("purge", &error);
-                // It removes several at a time.
-                self.history.doubt_all_over(&moment);
-                for name in self.history.doubtful.keys() {
-                    state.may_end(*name, &moment);
-                }
-                self.push(state, &over);
+                self.doubt_removals();
             }
         }
+    }
+
+    /// Any of what is over may have been removed: several at a time are.
+    pub(crate) fn doubt_removals(&mut self) {
+        let moment = self.moment();
+        let mut state = self.history.now().clone();
+        let over: Vec<Name> = state.all_over(&moment).map(|(name, _)| name).collect();
+        state.end_all(&over, &moment);
+        self.history.doubt_all_over(&moment);
+        for name in self.history.doubtful.keys() {
+            state.may_end(*name, &moment);
+        }
+        self.push(state, &over);
     }
 }

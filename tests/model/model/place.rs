@@ -3,7 +3,7 @@
 use std::ffi::OsString;
 use std::sync::Arc;
 
-use sessiondb::{Clock, Database, Error, SimulatedDisk};
+use sessiondb::{Clock, Database, Disk, Error, SimulatedDisk};
 use tempfile::TempDir;
 
 use super::config::Config;
@@ -12,6 +12,8 @@ use super::time::Watch;
 #[derive(Debug)]
 pub(crate) enum Place {
     Simulated(SimulatedDisk),
+    /// The same, which the database sees through somebody's eyes.
+    Behind(SimulatedDisk, Arc<dyn Disk>),
     /// A directory, which does not crash.
     Real(TempDir),
 }
@@ -21,6 +23,7 @@ impl Place {
         let builder = config.builder().clock(Arc::clone(watch) as Arc<dyn Clock>);
         match self {
             Self::Simulated(disk) => builder.open_on(Arc::new(disk.clone())),
+            Self::Behind(_, front) => builder.open_on(Arc::clone(front)),
             Self::Real(directory) => builder.open(directory.path()),
         }
     }
@@ -31,7 +34,7 @@ impl Place {
 
     pub(crate) fn disk(&self) -> Option<&SimulatedDisk> {
         match self {
-            Self::Simulated(disk) => Some(disk),
+            Self::Simulated(disk) | Self::Behind(disk, _) => Some(disk),
             Self::Real(_) => None,
         }
     }

@@ -209,6 +209,16 @@ impl Run {
         }
     }
 
+    /// Opens what a crash has left, and looks at it.
+    pub(crate) fn wake(&mut self) {
+        match self.open_database() {
+            Ok(database) => self.database = Some(database),
+            Err(error) => panic!("{}: no opening: {error:?}", self.label),
+        }
+        self.look();
+        self.unverified = true;
+    }
+
     /// What a crash has left has to be one of the states that it may leave.
     fn look(&mut self) {
         let found = match self.read_all() {

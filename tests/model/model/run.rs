@@ -49,7 +49,7 @@ pub(crate) struct Run {
     pub(crate) unverified: bool,
     pub(crate) last_pages: u64,
     pub(crate) tally: Tally,
-    recent: VecDeque<String>,
+    pub(super) recent: VecDeque<String>,
 }
 
 impl Run {

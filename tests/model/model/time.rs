@@ -52,6 +52,12 @@ impl Watch {
         }
     }
 
+    /// One that was asked for its time at this one last.
+    pub(crate) fn asked(self, latest: Time) -> Self {
+        self.latest.set(latest.into());
+        self
+    }
+
     /// What it shows.
     pub(crate) fn shown(&self) -> Time {
         self.hands.now().into()
