@@ -26,6 +26,8 @@ const FURTHER: usize = 6;
 const LONG: Duration = Duration::from_secs(60 * 86_400);
 /// Writes beside steps of one kind.
 const WRITES: usize = 2;
+/// Characters that tell which operation it was; all of them follow a failure.
+const WHAT: usize = 60;
 /// Earlier indexes that may be left.
 const INDEXES: usize = 6;
 
@@ -159,6 +161,7 @@ fn draw_other(random: &mut fastrand::Rng) -> Operation {
 impl Round<'_> {
     fn apply(&mut self, run: &mut Run, number: u64, operation: &Operation) {
         let what = format!("operation {number}, {operation:?}");
+        let what: String = what.chars().take(WHAT).collect();
         let before = run.standing();
         let beside = matches!(operation, Operation::Checkpoint | Operation::Compact)
             .then(|| run.begin_beside());
