@@ -7,7 +7,6 @@
 //! `SESSIONDB_ORDERS_SEED` is the seed. The README has the command.
 
 #![cfg_attr(shuttle, expect(clippy::expect_used, clippy::panic, reason = "tests"))]
-#![cfg_attr(not(shuttle), expect(clippy::panic, reason = "tests"))]
 
 #[cfg(shuttle)]
 mod checkpoints;
