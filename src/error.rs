@@ -104,7 +104,7 @@ pub enum Error {
         source: Source,
     },
     /// Stored bytes are damaged.
-    #[error("damaged data in {} at byte {offset}: {reason}; restore this directory from a backup", path.display())]
+    #[error("damaged data in {} at byte {offset}: {reason}; restore this directory from a backup, or save the rest of it with `Database::repair`", path.display())]
     Corrupted {
         /// The damaged file.
         path: PathBuf,

@@ -23,7 +23,7 @@ const SESSIONS: usize = 100_000;
 const KEYS: [&str; 3] = ["user", "cart", "page"];
 /// Sessions that are written to again after the checkpoint: about as many as
 /// fill half of the memtable.
-const CHANGED: usize = 18_000;
+const CHANGED: usize = 16_000;
 /// By default a checkpoint begins when the journal holds more than 32 MiB.
 const FULL_JOURNAL: u64 = 31 << 20;
 

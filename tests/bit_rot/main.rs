@@ -16,7 +16,8 @@
 //! - The files of the index can be made anew: whatever happens to them, all is
 //!   right.
 //!
-//! `SESSIONDB_EXHAUSTIVE` flips every bit of every byte that holds something.
+//! `SESSIONDB_EXHAUSTIVE=1` flips every bit of every byte that holds something,
+//! `SESSIONDB_EXHAUSTIVE=bytes` one of each.
 
 #![expect(
     clippy::unwrap_used,

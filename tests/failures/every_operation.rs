@@ -76,7 +76,7 @@ fn fail_once(operation: Operation, (effect, kind): (FaultEffect, ErrorKind), nth
             ..fault(operation, "", effect)
         });
         let recorder = Recorder::new(&disk);
-        let workload = run(&recorder, operation, &context);
+        let workload = run(&recorder, &context);
         struck |= recorder.met_a_fault();
         disk.clear_faults();
         let survivor = after(&disk, how);
@@ -96,16 +96,13 @@ fn fail_once(operation: Operation, (effect, kind): (FaultEffect, ErrorKind), nth
 }
 
 /// Runs the workload; none where the opening failed already.
-fn run(recorder: &Recorder, operation: Operation, context: &str) -> Option<Workload> {
+fn run(recorder: &Recorder, context: &str) -> Option<Workload> {
     let opened = builder().open_on(Arc::new(recorder.clone()));
     let database = opened.ok()?;
     let (workload, outcome) = Workload::run(&database);
     if let Err(error) = &outcome {
         let is_full = matches!(error, Error::StorageFull { .. });
-        // What cannot be read cannot be erased.
-        let is_unreadable =
-            matches!(error, Error::Corrupted { .. }) && operation == Operation::Read;
-        let is_foreseen = is_failure(error) || is_full || is_unreadable;
+        let is_foreseen = is_failure(error) || is_full;
         assert!(is_foreseen, "{context}: {error}");
         assert!(recorder.met_a_fault(), "{context}: {error}");
     }

@@ -255,7 +255,7 @@ fn messages_of_the_disk_name_the_place_and_the_remedy() {
                 reason: "its checksum is wrong".to_owned(),
             },
             "damaged data in data/CURRENT at byte 3: its checksum is wrong; \
-             restore this directory from a backup",
+             restore this directory from a backup, or save the rest of it with `Database::repair`",
         ),
         (
             Error::StorageFull {

@@ -211,7 +211,7 @@ impl Engine {
         let tail = self.segments.tail();
         let last = Some(tail).filter(|_| !known.damaged.contains(&tail.number));
         if let Some(file) = most.or(last.filter(|file| is_worth_it(*file, known))) {
-            let Some(task) = self.look(known, file)? else {
+            let Ok(task) = self.look(known, file)? else {
                 return Ok(Choice::Another);
             };
             return Ok(match is_worth_it(file, known) {
@@ -226,7 +226,7 @@ impl Engine {
         match oldest {
             Some(oldest) if waiting > oldest.end && worth.is_reached(waiting, total) => {
                 let looked = self.look(known, oldest)?;
-                Ok(looked.map_or(Choice::Another, Choice::Task))
+                Ok(looked.map_or_else(|_| Choice::Another, Choice::Task))
             }
             _ => Ok(Choice::Nothing),
         }
@@ -248,12 +248,15 @@ impl Engine {
             return Ok(Choice::Another);
         };
         if !index.is_clean(number) {
-            let looked = if known.damaged.contains(&number) {
-                None
-            } else {
-                self.look(known, file)?
+            if known.damaged.contains(&number) {
+                return Err(self.unreadable(number));
+            }
+            let task = match self.look(known, file)? {
+                Ok(task) => task,
+                // A disk that refuses to read is no damage.
+                Err(error @ Error::Io { .. }) => return Err(Setback::Error(error)),
+                Err(_) => return Err(self.unreadable(number)),
             };
-            let task = looked.ok_or_else(|| self.unreadable(number))?;
             let frames = task.left.iter().filter(|entry| entry.kind.has_row());
             if frames.count() as u64 != index.frames_in(number) {
                 return Ok(if number == self.segments.tail().number {
@@ -275,8 +278,8 @@ impl Engine {
     }
 
     /// What lies in a file, and how much of it has to stay though no row leads
-    /// to it; `None` for a file that cannot be read.
-    fn look(&self, known: &mut Known, file: SealedFile) -> Result<Option<Task>, Setback> {
+    /// to it; or why the file cannot be read.
+    fn look(&self, known: &mut Known, file: SealedFile) -> Result<Result<Task, Error>, Setback> {
         let looked = self.segments.contents(file.number).and_then(|contents| {
             let Contents {
                 entries: mut left,
@@ -313,9 +316,9 @@ impl Engine {
             Err(error @ (Error::Corrupted { .. } | Error::Io { .. })) => {
                 tracing::warn!(%error, "a file that cannot be read is not compacted");
                 known.is_damaged(file.number);
-                Ok(None)
+                Ok(Err(error))
             }
-            looked => Ok(Some(looked?)),
+            looked => Ok(Ok(looked?)),
         }
     }
 }
