@@ -264,10 +264,11 @@ impl Engine {
             }
         }
         for entry in needed {
-            let Some(raw) = self.segments.read_whole(&entry)? else {
-                tracing::warn!(location = ?entry.location, "a damaged frame is not compacted");
-                checkpointer.compactor.known.is_damaged(task.number);
-                return Ok(Compacted::to_be_continued());
+            let raw = match self.segments.read_whole(&entry) {
+                Err(error) if checkpointer.compactor.known.leave(task.number, &error) => {
+                    return Ok(Compacted::to_be_continued());
+                }
+                raw => raw?,
             };
             let to = self.poisoning(writer.copy(&entry, &raw))?;
             copied = copied.saturating_add(to.length.into());

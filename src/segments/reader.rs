@@ -10,8 +10,7 @@ use crate::format::codec::Malformed;
 use crate::format::identity::{Batch, Location, SegmentNumber};
 use crate::format::page::{Fences, Page};
 use crate::format::segment_frame::{
-    self, Footer, FooterEntry, ImageHead, Kind, PageHead, PageTombstone, Place, SegmentFrame,
-    SessionTombstone,
+    self, Footer, FooterEntry, ImageHead, Kind, PageHead, PageTombstone, Place, SessionTombstone,
 };
 
 impl Segments {
@@ -91,16 +90,14 @@ impl Segments {
         Ok(head.written_in)
     }
 
-    /// A frame as it lies on disk, for a copy; `None` when it cannot be read.
-    pub(crate) fn read_whole(&self, entry: &FooterEntry) -> Result<Option<Vec<u8>>> {
+    /// A frame as it lies on disk, for a copy.
+    pub(crate) fn read_whole(&self, entry: &FooterEntry) -> Result<Vec<u8>> {
         let FooterEntry { location, kind, .. } = *entry;
-        let raw = match self.read_raw(location) {
-            Err(Error::Corrupted { .. } | Error::Io { .. }) => return Ok(None),
-            raw => raw?,
-        };
-        let frame = segment_frame::parse(&raw, 0, self.place(location));
-        let is_whole = |frame: &SegmentFrame<'_>| frame.kind == kind && frame.length == raw.len();
-        Ok(frame.is_some_and(|frame| is_whole(&frame)).then_some(raw))
+        let raw = self.read_raw(location)?;
+        match segment_frame::parse(&raw, 0, self.place(location)) {
+            Some(frame) if frame.kind == kind && frame.length == raw.len() => Ok(raw),
+            _ => Err(self.damaged(location, &WRONG)),
+        }
     }
 
     /// A frame's head and body. The body alone stays in memory: the heads of

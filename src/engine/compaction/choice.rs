@@ -108,18 +108,34 @@ pub(super) struct Known {
     kept: BTreeMap<SegmentNumber, Kept>,
     /// Files that cannot be read where something still leads to: they stay.
     damaged: BTreeSet<SegmentNumber>,
+    /// Files that the disk refused to read, which are left as well.
+    refused: BTreeSet<SegmentNumber>,
 }
 
 impl Known {
-    /// Leaves a file as it is from now on.
-    pub(super) fn is_damaged(&mut self, number: SegmentNumber) {
-        self.damaged.insert(number);
+    /// Leaves a file as it is from now on, where it, or a frame of it, cannot be
+    /// read; whether that is what the error says.
+    pub(super) fn leave(&mut self, number: SegmentNumber, error: &Error) -> bool {
+        match error {
+            Error::Corrupted { .. } => self.damaged.insert(number),
+            // A disk that refuses to read is no damage.
+            Error::Io { .. } => self.refused.insert(number),
+            _ => return false,
+        };
+        tracing::warn!(%error, "a file that cannot be read is not compacted");
+        true
+    }
+
+    /// Whether a file is left as it is.
+    fn is_left(&self, number: SegmentNumber) -> bool {
+        self.damaged.contains(&number) || self.refused.contains(&number)
     }
 
     /// Files that could not be read are tried again: what was damaged in them
     /// may be dead by now.
     pub(super) fn forget_damaged(&mut self) {
         self.damaged.clear();
+        self.refused.clear();
     }
 
     /// A file is gone. Tombstones elsewhere that waited for it may go now.
@@ -198,8 +214,8 @@ impl Engine {
         let mut files = self.segments.sealed();
         // For one that stays tombstones wait in vain.
         let oldest = files.first().copied();
-        let oldest = oldest.filter(|file| !known.damaged.contains(&file.number));
-        files.retain(|file| !known.damaged.contains(&file.number));
+        let oldest = oldest.filter(|file| !known.is_left(file.number));
+        files.retain(|file| !known.is_left(file.number));
         let total: u64 = files.iter().map(|file| file.end).sum();
         let share = |file: &SealedFile| {
             scales.garbage(*file, known).saturating_mul(1 << 20) / file.end.max(1)
@@ -209,7 +225,7 @@ impl Engine {
         // The file that is written to cannot be compacted; where it is worth
         // it, it is left.
         let tail = self.segments.tail();
-        let last = Some(tail).filter(|_| !known.damaged.contains(&tail.number));
+        let last = Some(tail).filter(|_| !known.is_left(tail.number));
         if let Some(file) = most.or(last.filter(|file| is_worth_it(*file, known))) {
             let Ok(task) = self.look(known, file)? else {
                 return Ok(Choice::Another);
@@ -253,7 +269,6 @@ impl Engine {
             }
             let task = match self.look(known, file)? {
                 Ok(task) => task,
-                // A disk that refuses to read is no damage.
                 Err(error @ Error::Io { .. }) => return Err(Setback::Error(error)),
                 Err(_) => return Err(self.unreadable(number)),
             };
@@ -313,11 +328,7 @@ impl Engine {
             })
         });
         match looked {
-            Err(error @ (Error::Corrupted { .. } | Error::Io { .. })) => {
-                tracing::warn!(%error, "a file that cannot be read is not compacted");
-                known.is_damaged(file.number);
-                Ok(Err(error))
-            }
+            Err(error) if known.leave(file.number, &error) => Ok(Err(error)),
             looked => Ok(Ok(looked?)),
         }
     }

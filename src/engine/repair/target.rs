@@ -194,11 +194,7 @@ impl Store {
     }
 
     fn copy(&mut self, from: &Segments, entry: &FooterEntry) -> Result<()> {
-        let raw = from.read_whole(entry)?.ok_or_else(|| {
-            let path = from.path(entry.location.segment);
-            let offset = entry.location.offset.into();
-            Error::corrupted(&path, offset, "a frame changed while it was copied")
-        })?;
+        let raw = from.read_whole(entry)?;
         self.bytes = self.bytes.saturating_add(raw.len() as u64);
         self.writer()?.copy_from(from, entry, &raw).map(drop)
     }
