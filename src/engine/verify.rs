@@ -12,6 +12,7 @@ use super::lookup::Setback;
 use super::meter::Meter;
 use super::reentrance::Inside;
 use crate::error::{Error, Result};
+use crate::format::effect::Payload;
 use crate::format::identity::{Batch, Generation, Sequence};
 use crate::index::{Index, Trouble};
 use crate::journal::Found;
@@ -125,9 +126,12 @@ impl Engine {
             .salvage()?
             .walk(after, batch, &mut |_, found| {
                 match found {
-                    Found::Frame(sequence, _) => frames += u64::from(sequence <= through),
+                    // Others say what became of the files.
+                    Found::Frame(sequence, Payload::Transaction(_)) if sequence <= through => {
+                        frames += 1;
+                    }
                     Found::Gap(gap) if gap.missing <= through => return Err(gap.error()),
-                    Found::Gap(_) => {}
+                    Found::Frame(..) | Found::Gap(_) => {}
                 }
                 Ok(())
             })?;
