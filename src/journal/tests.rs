@@ -18,6 +18,7 @@ use crate::session_id::SessionDigest;
 mod gates;
 mod leaving;
 mod longer;
+mod recycling;
 mod reserve;
 
 const SEGMENT: u64 = 64 << 10;
