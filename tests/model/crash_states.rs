@@ -26,6 +26,10 @@ const STATES: u64 = 2_000;
 const OF_EACH_STEP: u64 = 1;
 /// Of each step when somebody does.
 const OF_EACH_STEP_IN_FULL: u64 = 100;
+/// A round leaves some hundred states. After so many times as many rounds as
+/// that takes, what is missing does not come any more.
+const PATIENCE: u64 = 10;
+const OF_A_ROUND: u64 = 400;
 
 #[test]
 fn every_state_that_a_crash_leaves_at_any_step_is_one_that_it_may_leave() {
@@ -39,12 +43,14 @@ fn every_state_that_a_crash_leaves_at_any_step_is_one_that_it_may_leave() {
     let asked = number("SESSIONDB_CRASH_STATES");
     let least = asked.map_or(OF_EACH_STEP, |_| OF_EACH_STEP_IN_FULL);
     let wanted = asked.unwrap_or(STATES);
+    let most_rounds = PATIENCE * (wanted / OF_A_ROUND + least);
     let has_failed = AtomicBool::new(false);
+    let seeds = AtomicU64::new(1);
     let is_done = || {
         let is_enough = census.states() >= wanted && census.fewest().1 >= least;
-        is_enough || has_failed.load(Ordering::Relaxed)
+        let is_hopeless = seeds.load(Ordering::Relaxed) > most_rounds;
+        is_enough || is_hopeless || has_failed.load(Ordering::Relaxed)
     };
-    let seeds = AtomicU64::new(1);
     // An opening waits for threads of its own more than it computes.
     let workers = 2 * thread::available_parallelism().map_or(1, usize::from);
     thread::scope(|scope| {

@@ -92,7 +92,12 @@ impl Trace {
     /// The one that all tests share; none where nothing can be recorded.
     fn shared() -> Option<&'static Self> {
         static SHARED: OnceLock<Option<Trace>> = OnceLock::new();
-        let record = || tracer::is_permitted().then(|| Self::record(seed()));
+        let record = || {
+            let is_permitted = tracer::is_permitted();
+            let is_asked_for = number("SESSIONDB_POWER_LOSS").is_some();
+            assert!(is_permitted || !is_asked_for, "no power can be cut here");
+            is_permitted.then(|| Self::record(seed()))
+        };
         SHARED.get_or_init(record).as_ref()
     }
 }
