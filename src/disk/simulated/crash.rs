@@ -235,8 +235,9 @@ fn scattered(contents: &Contents, random: &mut Random) -> Vec<u8> {
     let newest = replayed(contents, changes);
     // A sector written twice may have reached the platter in between.
     let between = replayed(contents, random.up_to(changes));
+    let fate = Fate::draw(random);
     for sector in unsynced_sectors(contents) {
-        match random.up_to(7) {
+        match fate.of_a_sector(random) {
             0..=2 => {}
             3..=5 => copy_sector(&mut content, &newest, sector, SECTOR),
             6 => copy_sector(&mut content, &between, sector, SECTOR),
@@ -244,6 +245,38 @@ fn scattered(contents: &Contents, random: &mut Random) -> Vec<u8> {
         }
     }
     content
+}
+
+/// How the sectors of one file fare. Of many that fare each for itself, never
+/// are all but one kept, nor all of one file and none of another.
+#[derive(Debug, Clone, Copy)]
+enum Fate {
+    EachItsOwn,
+    /// Nearly all are kept.
+    FewHarmed,
+    NoneHarmed,
+    AllLost,
+}
+
+impl Fate {
+    fn draw(random: &mut Random) -> Self {
+        match random.up_to(7) {
+            0 => Self::NoneHarmed,
+            1 => Self::FewHarmed,
+            2 => Self::AllLost,
+            _ => Self::EachItsOwn,
+        }
+    }
+
+    /// Below 3 it is lost, below 6 kept; beyond that it is something between.
+    fn of_a_sector(self, random: &mut Random) -> usize {
+        match self {
+            Self::AllLost => 0,
+            Self::NoneHarmed => 3,
+            Self::FewHarmed if random.up_to(15) > 0 => 3,
+            Self::FewHarmed | Self::EachItsOwn => random.up_to(7),
+        }
+    }
 }
 
 fn replayed(contents: &Contents, changes: usize) -> Vec<u8> {
