@@ -28,7 +28,7 @@ const OF_EACH_STEP: u64 = 1;
 const OF_EACH_STEP_IN_FULL: u64 = 100;
 /// A round leaves some hundred states. After so many times as many rounds as
 /// that takes, what is missing does not come any more.
-const PATIENCE: u64 = 10;
+const PATIENCE: u64 = 5;
 const OF_A_ROUND: u64 = 400;
 
 #[test]

@@ -345,8 +345,10 @@ fn draw_crashes(random: &mut fastrand::Rng, is_unsynced: bool, is_second: bool) 
     let scattered = (0..scattered).map(|_| Crash::Random(seed()));
     let mut crashes: Vec<Crash> = scattered.collect();
     crashes.extend((0..cut).map(|_| Crash::Prefix(seed())));
+    // What was promised is there without any luck, of names as well.
+    crashes.push(Crash::KeepNothing);
     if is_unsynced {
-        crashes.extend([Crash::KeepNothing, Crash::KeepAll]);
+        crashes.push(Crash::KeepAll);
     }
     crashes
 }
