@@ -47,7 +47,7 @@ use super::{Counts, Engine, Options};
 use crate::disk::Disk;
 use crate::error::Result;
 use crate::format::effect::Payload;
-use crate::format::header::Declaration;
+use crate::format::header::{CleanMark, Declaration};
 use crate::format::identity::{Batch, Generation, Location, SegmentNumber, Sequence, Timestamp};
 use crate::format::record::{RowContent, SessionRow};
 use crate::format::segment_frame::{Footer, Identity, Kind, Retirement};
@@ -181,8 +181,12 @@ impl Old {
             (footer.batch, footer.index_hash)
         });
         let mark = marked(&**disk).filter(|mark| mark.database == database);
-        // Of two copies that went on apart both may have a batch of its number.
-        let mark = mark.filter(|mark| mark.batch > last.0 || (mark.batch, mark.index_hash) == last);
+        // Of two copies that went on apart both may have a batch of its number,
+        // and an older mark may have been put back.
+        let through = footer.as_ref().map(|(_, footer)| footer.journal_through);
+        let goes_on = goes_on(&journal, through.unwrap_or(Sequence(0)), last.0)?;
+        let fits = |mark: &CleanMark| (mark.batch, mark.index_hash) == last && !goes_on;
+        let mark = mark.filter(|mark| mark.batch > last.0 || fits(mark));
         let declared = mark
             .as_ref()
             .map_or(journal.declared(), |mark| Declaration {
@@ -218,6 +222,16 @@ impl Old {
         })?;
         Ok(gaps)
     }
+}
+
+/// Whether the journal has a transaction behind a frame that is checkpointed.
+fn goes_on(journal: &Salvage, after: Sequence, batch: Batch) -> Result<bool> {
+    let mut goes_on = false;
+    journal.walk(after, batch, &mut |_, found| {
+        goes_on |= matches!(found, Found::Frame(_, Payload::Transaction(_)));
+        Ok(())
+    })?;
+    Ok(goes_on)
 }
 
 impl Work<'_> {

@@ -1,10 +1,11 @@
 //! Damage in the journal costs what may have ended in it: all that is older.
 
+use std::collections::HashSet;
 use std::fs;
 
 use sessiondb::LossKind;
 
-use crate::scene::Scene;
+use crate::scene::{Scene, by_hand};
 
 /// Where what only the journal knows of a session begins.
 fn place(scene: &Scene, name: &str) -> (String, usize) {
@@ -18,12 +19,14 @@ fn behind_damage_in_the_middle_only_what_is_newer_is_saved() {
     scene.flip(&file, offset);
     let outcome = scene.assert_honest();
     // All older ones may have ended there, for all that can be known.
-    assert_eq!(outcome.saved, [scene.id("late-3")]);
-    let part = outcome
-        .losses
-        .iter()
-        .find(|loss| loss.kind == LossKind::Part);
-    assert_eq!(part.unwrap().session, Some(scene.id("late-3").digest()));
+    let newer: HashSet<_> = ["late-3", "late-4", "old-7"]
+        .map(|name| scene.id(name))
+        .into();
+    assert_eq!(HashSet::from_iter(outcome.saved.clone()), newer);
+    let part = outcome.losses.iter().find(|loss| {
+        loss.kind == LossKind::Part && loss.session == Some(scene.id("late-3").digest())
+    });
+    assert!(part.is_some());
     let bytes = outcome
         .losses
         .iter()
@@ -90,4 +93,29 @@ fn after_a_clean_stop_the_journal_is_not_needed() {
     let outcome = scene.assert_honest();
     outcome.assert_all_but(&scene, &[]);
     assert_eq!(outcome.losses, []);
+}
+
+#[test]
+fn an_id_that_was_cycled_and_cleared_in_one_transaction_does_not_come_back() {
+    let scene = Scene::killed();
+    let outcome = scene.assert_honest();
+    outcome.assert_all_but(&scene, &[]);
+    assert_eq!(outcome.losses, []);
+}
+
+/// As a copy of an older directory over this one would.
+#[test]
+fn the_mark_of_an_earlier_clean_stop_hides_no_later_logout() {
+    let scene = Scene::closed();
+    let mark = fs::read(scene.old().join("CLEAN")).unwrap();
+    let db = by_hand(&scene.clock).open(scene.old()).unwrap();
+    let id = scene.id("new-4");
+    db.open_session(&id).unwrap().unwrap().flush().unwrap();
+    let killed = scene.again();
+    db.close().unwrap();
+    fs::write(killed.old().join("CLEAN"), mark).unwrap();
+    assert_eq!(killed.repair().losses, []);
+    let db = killed.open();
+    assert!(db.open_session(&id).unwrap().is_none(), "it came back");
+    assert!(db.open_session(&scene.id("new-2")).unwrap().is_some());
 }

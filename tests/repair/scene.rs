@@ -103,9 +103,21 @@ impl History {
         self.of(name).cycle_id().unwrap();
     }
 
+    fn cycle_and_clear(&mut self, name: &'static str) {
+        let old = self.of(name).id();
+        self.gone.push(old);
+        let moved = self.of(name).cycle_id_with(|tx| {
+            tx.clear()?;
+            tx.set("name", name)
+        });
+        moved.unwrap();
+    }
+
     /// What a first checkpoint finds.
     fn begin(&mut self, db: &Database) {
-        for name in ["old-1", "old-2", "old-3", "old-4", "old-5", "old-6"] {
+        for name in [
+            "old-1", "old-2", "old-3", "old-4", "old-5", "old-6", "old-7",
+        ] {
             self.add(name, small(db, name));
         }
         self.add("large-1", large(db, "large-1"));
@@ -140,9 +152,11 @@ impl History {
         self.of("new-4").set("more", "of it").unwrap();
         self.of("large-2").remove_prefix("key-1").unwrap();
         self.of("large-2").set_owner(Some("ada")).unwrap();
-        for name in ["late-1", "late-2", "late-3"] {
+        for name in ["late-1", "late-2", "late-3", "late-4"] {
             self.add(name, small(db, name));
         }
+        self.cycle_and_clear("old-7");
+        self.cycle_and_clear("late-4");
         self.flush("late-2");
         self.of("late-3").set_with_ttl("code", "y", TTL).unwrap();
     }

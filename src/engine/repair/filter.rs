@@ -126,8 +126,11 @@ impl<'f> Filter<'f> {
         let from = moved_from.unwrap_or(digest);
         let life = self.life(from)?;
         let goes_on = life == Some(generation);
-        let is_known =
-            goes_on || (moved_from.is_none() && self.is_made_here(digest, life, generation));
+        // A session that moves with another generation was cleared with it.
+        let moves = moved_from.is_some() && life.is_some();
+        let is_known = goes_on
+            || moves
+            || (moved_from.is_none() && self.is_made_here(digest, life, generation));
         if let Some(from) = moved_from {
             self.lives.insert(from, None);
             self.losses.rename(from, digest);
@@ -149,7 +152,7 @@ impl<'f> Filter<'f> {
         Ok(Some(Effect::PutSession {
             digest,
             record,
-            moved_from: moved_from.filter(|_| goes_on),
+            moved_from: moved_from.filter(|_| moves),
         }))
     }
 
