@@ -22,6 +22,9 @@ impl Database {
     /// After a clean [`close`](Self::close) the journal is not needed. What was
     /// cut off from the end of the journal without a trace cannot be missed.
     ///
+    /// Try [`open`](Self::open) first: what a power cut tore is no damage to it,
+    /// and could have been a logout for all that a repair can know.
+    ///
     /// The new directory is that of another database, which none of the old
     /// files belongs to. One that a repair left when it failed cannot be
     /// opened; remove it and begin anew. [`Builder::repair`] repairs with other

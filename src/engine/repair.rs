@@ -94,6 +94,9 @@ struct Work<'w> {
     losses: Losses,
     /// The last damage of which nobody can tell what it held.
     doubt: Option<Location>,
+    /// Whether batches behind the last footer that can be read are in doubt, so
+    /// that nobody knows which generations they had.
+    is_tail_in_doubt: bool,
     meter: Meter<'w>,
 }
 
@@ -128,6 +131,7 @@ pub(crate) fn repair(
         retire_until: now.plus(options.retire_period()),
         losses: Losses::default(),
         doubt: None,
+        is_tail_in_doubt: false,
         meter: Meter::new(total, progress),
     };
     work.meter.begin(bytes);
@@ -315,6 +319,8 @@ impl Work<'_> {
         let are_needed = self.old.is_clean || gaps.iter().any(|gap| gap.missing <= through);
         if batch > self.old.last_batch() && are_needed {
             self.take_in_tail(batch)?;
+            let last = self.old.footer.as_ref().map(|(location, _)| *location);
+            self.is_tail_in_doubt = self.doubt > last;
             after = (through.max(after.0), batch);
             gaps = self.old.gaps(after)?;
         }
@@ -437,7 +443,8 @@ impl Work<'_> {
             .map(|(_, footer)| footer.next_generation);
         let unknown_below = match (self.doubt, next) {
             (None, _) => Generation(0),
-            (Some(_), next) => next.unwrap_or(Generation(u64::MAX)),
+            (Some(_), Some(next)) if !self.is_tail_in_doubt => next,
+            (Some(_), _) => Generation(u64::MAX),
         };
         let gap = gap.map(|gap| gap.missing);
         let mut filter = Filter::new(&self.target, &mut self.losses, gap, unknown_below);

@@ -1,10 +1,12 @@
 //! Damage in the segments costs what it hit, and what it may have hit.
 
 use std::fs;
+use std::sync::Arc;
 
 use sessiondb::LossKind;
 
-use crate::scene::Scene;
+use crate::directory::copy;
+use crate::scene::{Scene, by_hand};
 
 /// The kind of a footer's frame.
 const FOOTER: u32 = 5;
@@ -182,4 +184,54 @@ fn bytes_that_are_zeroed_are_told() {
     let outcome = whole.assert_honest();
     assert!(outcome.kinds().contains(&LossKind::Bytes));
     assert!(outcome.saved.contains(&whole.id("cleared")));
+}
+
+/// Its first keys went with the batch, and the journal has what came since.
+#[test]
+fn a_session_of_a_batch_that_is_lost_is_not_saved_without_its_older_keys() {
+    let directory = tempfile::tempdir().unwrap();
+    let [played, old, new] = ["played", "old", "new"].map(|name| directory.path().join(name));
+    let clock = Arc::default();
+    let builder = || by_hand(&clock).journal_segment_bytes(16 << 10);
+    let db = builder().open(&played).unwrap();
+    db.create_session().set("name", "first").unwrap();
+    db.checkpoint().unwrap();
+    let segment = played.join("segments/000001.seg");
+    let length = fs::metadata(&segment).unwrap().len();
+    let session = db.create_session();
+    session.set("name", "second").unwrap();
+    let other = db.create_session();
+    for number in 0..64 {
+        other
+            .set(&format!("key-{number}"), &"v".repeat(1000))
+            .unwrap();
+    }
+    db.checkpoint().unwrap();
+    session.set_owner(Some("ada")).unwrap();
+    copy(&played, &old);
+    db.close().unwrap();
+    for entry in fs::read_dir(old.join("segments")).unwrap() {
+        fs::remove_file(entry.unwrap().path()).unwrap();
+    }
+    let bytes = fs::read(&segment).unwrap();
+    fs::write(
+        old.join("segments/000001.seg"),
+        &bytes[..usize::try_from(length).unwrap()],
+    )
+    .unwrap();
+
+    for number in 1..=4 {
+        fs::remove_file(old.join(format!("journal/{number:06}.log"))).unwrap();
+    }
+
+    let repaired = builder().repair(&old, &new).unwrap();
+    let db = builder().open(&new).unwrap();
+    let digest = session.id().digest();
+    assert!(
+        repaired
+            .losses
+            .iter()
+            .any(|loss| loss.session == Some(digest))
+    );
+    assert!(db.open_session(&session.id()).unwrap().is_none());
 }
