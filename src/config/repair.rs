@@ -2,7 +2,7 @@
 
 use std::fs;
 use std::io::{self, ErrorKind};
-use std::path::{Path, PathBuf};
+use std::path::{Component, Path, PathBuf};
 use std::sync::Arc;
 
 use super::Builder;
@@ -95,11 +95,20 @@ fn check_target(from: &Path, to: &Path) -> Result<()> {
     if !is_empty {
         return refused(ErrorKind::DirectoryNotEmpty, "it is not empty");
     }
-    let absolute = |path: &Path| std::path::absolute(path);
-    let known = absolute(to).map_err(|error| opening(to, error))?;
-    let existing = known.ancestors().find_map(|path| path.canonicalize().ok());
+    let known = std::path::absolute(to).map_err(|error| opening(to, error))?;
+    let existing = known.ancestors().find(|path| path.exists());
+    let existing = existing.unwrap_or(&known);
+    let mut missing = known.strip_prefix(existing).unwrap_or(&known).components();
+    if missing.any(|part| part == Component::ParentDir) {
+        return refused(
+            ErrorKind::InvalidInput,
+            "what is before a `..` is not there",
+        );
+    }
+    let existing = existing.canonicalize();
+    let existing = existing.map_err(|error| opening(to, error))?;
     let from = from.canonicalize().map_err(|error| opening(from, error))?;
-    if existing.is_some_and(|existing| existing.starts_with(&from)) {
+    if existing.starts_with(&from) {
         return refused(ErrorKind::InvalidInput, "it lies in the old directory");
     }
     Ok(())

@@ -19,8 +19,13 @@ impl Database {
     /// listed that are not known to have been alive behind it: a lost segment
     /// file takes what is older along, and damage in the part of the journal
     /// that was not checkpointed takes all but what was written behind it.
-    /// After a clean [`close`](Self::close) the journal is not needed. What was
-    /// cut off from the end of the journal without a trace cannot be missed.
+    /// After a clean [`close`](Self::close) the journal is not needed.
+    ///
+    /// What is cut off from the end of the journal without a trace cannot be
+    /// missed. Nor can a second fault in two places: a frame whose kind became
+    /// that of a footer, in a batch whose footer is damaged too, and the last
+    /// segment file after a damaged footer, if the journal does not need them.
+    /// What was flushed there, or changed, may be saved as it was before.
     ///
     /// Try [`open`](Self::open) first: what a power cut tore is no damage to it,
     /// and could have been a logout for all that a repair can know.

@@ -17,9 +17,12 @@
 //! was put since, and listed.
 //!
 //! What is lost without a trace is not missed: the last file of the journal
-//! with all that was in it, or the end of one, cut between two frames; and the
-//! last segment file, if the footer before it, which would tell, is damaged
-//! and the journal needs neither any more.
+//! with all that was in it, or the end of one, cut between two frames or with
+//! the head of the last one zeroed; and the last segment file, if the footer
+//! before it, which would tell, is damaged and the journal needs neither any
+//! more. And where a footer cannot be read, its frames are told by their heads:
+//! one whose kind was changed to a footer's, with its length kept, passes for
+//! the damaged footer.
 //!
 //! The new directory gets copies of the frames, and the transactions that came
 //! after them as its journal; then it is opened, checkpointed and verified
@@ -307,6 +310,18 @@ impl Work<'_> {
         }
     }
 
+    /// Files between two that are there.
+    fn note_missing_before(&mut self, number: SegmentNumber) {
+        self.note_hole(Hole {
+            at: Location {
+                segment: SegmentNumber(number.0.saturating_sub(1)),
+                offset: 0,
+                length: 0,
+            },
+            is_footer: false,
+        });
+    }
+
     /// Behind which frame and batch the journal is to be replayed, and what is
     /// missing of it. Batches behind the last footer that can be read are taken in only
     /// if the journal does not hold all that was in them.
@@ -335,13 +350,22 @@ impl Work<'_> {
     /// Takes in batches that were committed and have no footer any more.
     fn take_in_tail(&mut self, last: Batch) -> Result<()> {
         let footer = self.old.footer.as_ref().map(|(location, _)| *location);
+        let numbers = self.old.segments.numbers_from(footer)?;
+        let mut expected = footer.map_or(SegmentNumber(1), |footer| footer.segment);
         let mut found = 0_u64;
-        for number in self.old.segments.numbers_from(footer)? {
-            let own = footer.filter(|footer| footer.segment == number);
+        for number in &numbers {
+            if *number > expected {
+                self.note_missing_before(*number);
+            }
+            expected = number.next();
+            let own = footer.filter(|footer| footer.segment == *number);
             let start = own.map_or(0, end_of);
-            let salvaged = self.old.segments.salvage_tail(number, start)?;
+            let salvaged = self.old.segments.salvage_tail(*number, start)?;
             let footers = salvaged.holes.iter().filter(|hole| hole.is_footer);
-            found = found.saturating_add(footers.count() as u64);
+            // At the end of a file that others follow it may be that of a part.
+            let is_part = salvaged.ends_in_hole && numbers.last() != Some(number);
+            let ended = footers.count().saturating_sub(is_part.into());
+            found = found.saturating_add(ended as u64);
             self.take_in(salvaged)?;
         }
         if found < last.0.saturating_sub(self.old.last_batch().0) {

@@ -136,6 +136,7 @@ impl Salvage {
             batch,
             expected: after.next(),
             end: None,
+            has_gap: false,
             look,
         };
         for (place, file) in self.files.iter().enumerate() {
@@ -228,6 +229,8 @@ struct Walk<'w> {
     expected: Sequence,
     /// Behind the last frame that counts, or where the next one should begin.
     end: Option<Spot>,
+    /// Whether anything was missing so far.
+    has_gap: bool,
     look: &'w mut dyn FnMut(Spot, Found<'_>) -> Result<()>,
 }
 
@@ -252,6 +255,8 @@ impl Walk<'_> {
             if header.first == self.expected {
                 self.end = Some(start);
             }
+        } else if self.has_gap && file.first > self.after {
+            self.doubt_before(file.first, start)?;
         }
         let Some(bytes) = self.salvage.read(file.number)? else {
             return Ok(());
@@ -284,6 +289,19 @@ impl Walk<'_> {
         Ok(())
     }
 
+    /// A gap may be the end that a power cut left, behind which frames lie that
+    /// were cut off. The header that told where is missing, so that nothing
+    /// before `sequence` counts.
+    fn doubt_before(&mut self, sequence: Sequence, spot: Spot) -> Result<()> {
+        self.expected = Sequence(sequence.0.saturating_sub(1));
+        self.gap(
+            spot,
+            "the header is damaged, which tells what was cut off before",
+        )?;
+        self.expected = sequence;
+        Ok(())
+    }
+
     /// Everything before `sequence` was there once.
     fn skip_to(&mut self, sequence: Sequence, found_at: Spot) -> Result<()> {
         if sequence > self.expected {
@@ -295,6 +313,7 @@ impl Walk<'_> {
     }
 
     fn gap(&mut self, spot: Spot, reason: &'static str) -> Result<()> {
+        self.has_gap = true;
         let gap = Gap {
             missing: self.expected,
             path: self.salvage.path(spot.number),

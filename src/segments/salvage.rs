@@ -32,6 +32,8 @@ pub(crate) struct Salvaged {
     pub(crate) footers: Vec<Footer>,
     /// What is damaged and in no footer.
     pub(crate) holes: Vec<Hole>,
+    /// Whether a tail ends with a hole: nothing whole follows in the file.
+    pub(crate) ends_in_hole: bool,
 }
 
 /// What lies between two footers.
@@ -59,6 +61,8 @@ impl Segments {
     pub(crate) fn numbers_from(&self, footer: Option<Location>) -> Result<Vec<SegmentNumber>> {
         let mut numbers = self.numbers_if_any()?;
         numbers.retain(|number| footer.is_none_or(|footer| *number >= footer.segment));
+        // A number may have several names, of which one is the file's.
+        numbers.dedup();
         Ok(numbers)
     }
 
@@ -99,6 +103,7 @@ impl Segments {
         let is_footer = |hole: &&(usize, usize)| claims_footer(&bytes, **hole);
         match section.holes.iter().rfind(is_footer).copied() {
             Some(last) => {
+                salvaged.ends_in_hole = last.1 >= bytes.len();
                 section.holes.retain(|hole| *hole <= last);
                 let is_before = |entry: &FooterEntry| (entry.location.offset as usize) < last.0;
                 section.frames.retain(is_before);

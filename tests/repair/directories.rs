@@ -84,6 +84,7 @@ fn a_directory_within_the_old_one_is_refused() {
     for new in [
         scene.old().join("new"),
         scene.old().join("a/b"),
+        scene.old().join("../missing/../old/new"),
         scene.old(),
     ] {
         let outcome = Database::repair(scene.old(), new);

@@ -2,9 +2,13 @@
 
 use std::collections::HashSet;
 use std::fs;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
 
-use sessiondb::LossKind;
+use sessiondb::{Durability, LossKind};
 
+use crate::directory::copy;
 use crate::scene::{Scene, by_hand};
 
 /// Where what only the journal knows of a session begins.
@@ -118,4 +122,70 @@ fn the_mark_of_an_earlier_clean_stop_hides_no_later_logout() {
     let db = killed.open();
     assert!(db.open_session(&id).unwrap().is_none(), "it came back");
     assert!(db.open_session(&scene.id("new-2")).unwrap().is_some());
+}
+
+/// What a power cut tore was cut off by an open, and goes on to lie there.
+#[test]
+fn frames_that_were_cut_off_do_not_count_again_without_the_next_file_s_header() {
+    let directory = tempfile::tempdir().unwrap();
+    let [played, torn, old, new] =
+        ["played", "torn", "old", "new"].map(|name| directory.path().join(name));
+    let clock = Arc::default();
+    let db = by_hand(&clock).open(&played).unwrap();
+    db.create_session().set("name", "first").unwrap();
+    let deferred = db.with_durability(Durability::Deferred {
+        sync_within: Duration::from_secs(3600),
+    });
+    let cut = ["torn-1", "torn-2", "torn-3"].map(|name| {
+        let session = deferred.create_session();
+        session.set("name", name).unwrap();
+        session.id()
+    });
+    db.commit().unwrap();
+    copy(&played, &torn);
+    db.close().unwrap();
+    change(&torn.join("journal/000001.log"), |bytes| {
+        let place = place_of(bytes, b"torn-1");
+        bytes[place] ^= 1;
+    });
+
+    let db = by_hand(&clock).open(&torn).unwrap();
+    for id in &cut {
+        assert!(db.open_session(id).unwrap().is_none());
+    }
+    for name in ["late-1", "late-2", "late-3", "late-4"] {
+        db.create_session().set("name", name).unwrap();
+    }
+    copy(&torn, &old);
+    db.close().unwrap();
+    let mut files = fs::read_dir(old.join("journal")).unwrap();
+    let next = files.find_map(|file| {
+        let path = file.unwrap().path();
+        find(&fs::read(&path).unwrap(), b"late-4").map(|_| path)
+    });
+    change(&next.unwrap(), |bytes| {
+        let end = place_of(bytes, b"late-3") + b"late-3".len();
+        bytes[..end].fill(0);
+    });
+
+    by_hand(&clock).repair(&old, &new).unwrap();
+    let db = by_hand(&clock).open(&new).unwrap();
+    for id in &cut {
+        assert!(db.open_session(id).unwrap().is_none(), "{id} came back");
+    }
+}
+
+fn change(path: &Path, change: impl FnOnce(&mut Vec<u8>)) {
+    let mut bytes = fs::read(path).unwrap();
+    change(&mut bytes);
+    fs::write(path, bytes).unwrap();
+}
+
+fn find(bytes: &[u8], wanted: &[u8]) -> Option<usize> {
+    let mut windows = bytes.windows(wanted.len());
+    windows.position(|window| window == wanted)
+}
+
+fn place_of(bytes: &[u8], wanted: &[u8]) -> usize {
+    find(bytes, wanted).unwrap()
 }

@@ -235,3 +235,53 @@ fn a_session_of_a_batch_that_is_lost_is_not_saved_without_its_older_keys() {
     );
     assert!(db.open_session(&session.id()).unwrap().is_none());
 }
+
+/// A batch of several files, whose end is damaged: each of the others may be
+/// missing, too, with the end of a session in it.
+#[test]
+fn a_file_that_is_missing_of_a_batch_without_its_end_brings_nobody_back() {
+    let directory = tempfile::tempdir().unwrap();
+    let played = directory.path().join("played");
+    let clock = Arc::default();
+    let db = by_hand(&clock).open(&played).unwrap();
+    let mut flushed: Vec<_> = (0..6).map(|_| db.create_session()).collect();
+    for session in &flushed {
+        session.set("name", "flushed").unwrap();
+    }
+    db.checkpoint().unwrap();
+    let gone: Vec<_> = flushed.iter().map(sessiondb::Session::id).collect();
+    for session in &mut flushed {
+        session.flush().unwrap();
+        for number in 0..40 {
+            session
+                .set(&format!("key-{number}"), &"v".repeat(400))
+                .unwrap();
+        }
+    }
+    db.close().unwrap();
+    let mut files: Vec<_> = fs::read_dir(played.join("segments")).unwrap().collect();
+    files.sort_by_key(|file| file.as_ref().unwrap().file_name());
+    let files: Vec<_> = files
+        .into_iter()
+        .map(|file| file.unwrap().file_name())
+        .collect();
+    let (last, others) = files.split_last().unwrap();
+    assert!(others.len() > 2, "the batch has several files");
+    for missing in others {
+        let case = directory.path().join(missing);
+        let (old, new) = (case.join("old"), case.join("new"));
+        copy(&played, &old);
+        let path = old.join("segments").join(last);
+        let mut bytes = fs::read(&path).unwrap();
+        let end = frames(&bytes, FOOTER).pop().unwrap();
+        bytes[end + 20] ^= 1;
+        fs::write(&path, bytes).unwrap();
+        fs::remove_file(old.join("segments").join(missing)).unwrap();
+        by_hand(&clock).repair(&old, &new).unwrap();
+        let db = by_hand(&clock).open(&new).unwrap();
+        for id in &gone {
+            let found = db.open_session(id).unwrap();
+            assert!(found.is_none(), "{id} came back without {missing:?}");
+        }
+    }
+}
