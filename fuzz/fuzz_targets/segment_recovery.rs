@@ -13,27 +13,16 @@
 use libfuzzer_sys::fuzz_target;
 use sessiondb_fuzz::{SmallDatabase, limited, mend_segment};
 
-/// What an opening of a database of some kilobytes, and its use, may allocate,
-/// in bytes: the caches and the index have 4 MiB.
-const MEMORY: usize = 32 << 20;
-
 fuzz_target!(|input: &[u8]| {
     let small = SmallDatabase::get();
-    let (how, bytes) = input.split_first().unwrap_or((&0, &[]));
-    let (is_changed, is_mended) = (how & 1 != 0, how & 2 != 0);
-    let mut segment = if is_changed {
-        small.changed(SmallDatabase::SEGMENT, bytes)
-    } else {
-        bytes.to_vec()
-    };
-    if is_mended {
-        mend_segment(&mut segment, SmallDatabase::SEGMENT_NUMBER, small.id());
-    }
-    limited(MEMORY, || {
-        let Ok(db) = small.open_with(SmallDatabase::SEGMENT, &segment) else {
+    let file = small.file_from(input, SmallDatabase::SEGMENT, |segment| {
+        mend_segment(segment, SmallDatabase::SEGMENT_NUMBER, small.id());
+    });
+    limited(SmallDatabase::MEMORY, || {
+        let Ok(db) = small.open_with(SmallDatabase::SEGMENT, &file.bytes) else {
             return;
         };
-        if is_changed && !is_mended {
+        if file.is_changed && !file.is_mended {
             assert!(small.reads_right_or_damaged(&db), "a wrong value");
         }
         let _ = db.verify();

@@ -14,6 +14,16 @@ type Keys = BTreeMap<String, serde_json::Value>;
 /// What sessions hold; `None` of those that are not there.
 type State = Vec<Option<Keys>>;
 
+/// A file of the small database with other bytes.
+#[derive(Debug)]
+pub struct ChangedFile {
+    pub bytes: Vec<u8>,
+    /// Whether most of it is as it was.
+    pub is_changed: bool,
+    /// Whether its checksums are right again.
+    pub is_mended: bool,
+}
+
 /// A database as a kill leaves it: some of it checkpointed, in two batches, some
 /// of it in the journal, without an index.
 pub struct SmallDatabase {
@@ -30,6 +40,9 @@ impl SmallDatabase {
     pub const JOURNAL: &'static str = "journal/000001.log";
     pub const SEGMENT: &'static str = "segments/000001.seg";
     pub const SEGMENT_NUMBER: u32 = 1;
+    /// What an opening of it, and its use, may allocate, in bytes: the caches and
+    /// the index have 4 MiB.
+    pub const MEMORY: usize = 32 << 20;
 
     /// The one there is; it takes some time to make.
     pub fn get() -> &'static Self {
@@ -77,9 +90,29 @@ impl SmallDatabase {
         &found.expect("it is there").1
     }
 
+    /// One of its files as an input has it. The first byte says how: bit 0 for
+    /// changes of the real file, bit 1 for what is mended afterwards.
+    pub fn file_from(&self, input: &[u8], path: &str, mend: impl FnOnce(&mut [u8])) -> ChangedFile {
+        let (how, bytes) = input.split_first().unwrap_or((&0, &[]));
+        let (is_changed, is_mended) = (how & 1 != 0, how & 2 != 0);
+        let mut bytes = if is_changed {
+            self.changed(path, bytes)
+        } else {
+            bytes.to_vec()
+        };
+        if is_mended {
+            mend(&mut bytes);
+        }
+        ChangedFile {
+            bytes,
+            is_changed,
+            is_mended,
+        }
+    }
+
     /// The bytes of a file with changes, three bytes each: where, and what to
     /// flip.
-    pub fn changed(&self, path: &str, changes: &[u8]) -> Vec<u8> {
+    fn changed(&self, path: &str, changes: &[u8]) -> Vec<u8> {
         let mut file = self.file(path).to_vec();
         for change in changes.chunks_exact(3) {
             let place = usize::from(u16::from_le_bytes([change[0], change[1]]));

@@ -14,8 +14,10 @@ use super::reentrance::Inside;
 use crate::error::{Error, Result};
 use crate::format::effect::Payload;
 use crate::format::identity::{Batch, Generation, Sequence};
+use crate::format::record::SessionRow;
 use crate::index::{Index, Trouble};
 use crate::journal::Found;
+use crate::session_id::SessionDigest;
 
 /// Session rows looked at together.
 const ROWS: usize = 512;
@@ -177,37 +179,46 @@ impl Engine {
         meter: &mut Meter<'_>,
     ) -> Result<()> {
         let segments = &*self.segments;
+        let examiner = Examiner { index, segments };
         let mut known = Generations::default();
+        self.each_session(index, meter, &mut |digest, row| {
+            counts.sessions += 1;
+            self.check_owner(known.add(row.generation()))?;
+            let found = examiner.session(digest, row, &mut |_| Ok(()));
+            let found = found.map_err(|setback| self.of_index(setback))?;
+            counts.keys = counts.keys.saturating_add(found.keys);
+            counts.pages = counts.pages.saturating_add(found.pages);
+            Ok(())
+        })?;
+        while known.go_on() {
+            self.each_session(index, meter, &mut |_, row| {
+                self.check_owner(known.add(row.generation()))
+            })?;
+        }
+        Ok(())
+    }
+
+    /// Looks at the rows of all sessions. Only the first look moves the meter,
+    /// which does not go back.
+    fn each_session(
+        &self,
+        index: &Index,
+        meter: &mut Meter<'_>,
+        look: &mut dyn FnMut(SessionDigest, &SessionRow) -> Result<()>,
+    ) -> Result<()> {
         let mut after = None;
         loop {
             let rows = index.sessions_after(after, ROWS);
             let rows = rows.map_err(|trouble| self.index_damage(&trouble))?;
-            let Some((last, _)) = rows.last() else { break };
+            let Some((last, _)) = rows.last() else {
+                return Ok(());
+            };
             after = Some(*last);
             for (digest, row) in &rows {
-                counts.sessions += 1;
-                self.check_owner(known.add(row.generation()))?;
-                let examiner = Examiner { index, segments };
-                let found = examiner.session(*digest, row, &mut |_| Ok(()));
-                let found = found.map_err(|setback| self.of_index(setback))?;
-                counts.keys = counts.keys.saturating_add(found.keys);
-                counts.pages = counts.pages.saturating_add(found.pages);
+                look(*digest, row)?;
             }
             meter.pass(*last);
         }
-        while known.go_on() {
-            let mut after = None;
-            loop {
-                let rows = index.sessions_after(after, ROWS);
-                let rows = rows.map_err(|trouble| self.index_damage(&trouble))?;
-                let Some((last, _)) = rows.last() else { break };
-                after = Some(*last);
-                for (_, row) in &rows {
-                    self.check_owner(known.add(row.generation()))?;
-                }
-            }
-        }
-        Ok(())
     }
 
     fn check_owner(&self, is_new: bool) -> Result<()> {

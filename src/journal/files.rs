@@ -1,5 +1,6 @@
 //! Names, paths and the making of journal files.
 
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -58,9 +59,9 @@ impl JournalOptions {
 
     /// The same where the directory may be missing.
     pub(super) fn numbers_if_any(&self) -> Result<Vec<JournalNumber>> {
-        match self.disk.list(Path::new(DIRECTORY)) {
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(Vec::new()),
-            _ => self.numbers(),
+        match self.numbers() {
+            Err(Error::Io { source, .. }) if source.kind() == ErrorKind::NotFound => Ok(Vec::new()),
+            numbers => numbers,
         }
     }
 

@@ -1,6 +1,7 @@
 //! The files: opened lazily, cut at open behind the last committed batch.
 
 use std::collections::BTreeMap;
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -151,9 +152,9 @@ impl Segments {
 
     /// The same where the directory may be missing.
     pub(super) fn numbers_if_any(&self) -> Result<Vec<SegmentNumber>> {
-        match self.options.disk.list(Path::new(DIRECTORY)) {
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(Vec::new()),
-            _ => self.numbers(),
+        match self.numbers() {
+            Err(Error::Io { source, .. }) if source.kind() == ErrorKind::NotFound => Ok(Vec::new()),
+            numbers => numbers,
         }
     }
 

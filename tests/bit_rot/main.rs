@@ -33,6 +33,8 @@ mod index;
 mod layout;
 mod look;
 mod many_sessions;
+#[path = "../shared/patience.rs"]
+mod patience;
 mod place;
 mod scene;
 mod support;

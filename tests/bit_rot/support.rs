@@ -1,10 +1,11 @@
 //! Opening, flipping, and not hanging.
 
-use std::sync::mpsc::{RecvTimeoutError, channel};
 use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
 use sessiondb::{Builder, Clock, Database, ManualClock, Result, SimulatedDisk};
+
+use crate::patience::within;
 
 /// Set to flip every bit where the everyday run flips one of each byte, or of
 /// some; set to `bytes`, to flip one of each.
@@ -55,15 +56,5 @@ pub(crate) fn masks(place: usize) -> impl Iterator<Item = u8> {
 /// Runs a test that must not hang, and says where it did.
 pub(crate) fn without_hanging(work: impl FnOnce() + Send + 'static) {
     let limit = Duration::from_secs(if is_exhaustive() { 7200 } else { 300 });
-    let (done, finished) = channel::<()>();
-    let thread = std::thread::spawn(move || {
-        let _done = done;
-        work();
-    });
-    // The sender is dropped at the end of the work, also by a panic.
-    let is_late = finished.recv_timeout(limit) == Err(RecvTimeoutError::Timeout);
-    assert!(!is_late, "still running after {limit:?}");
-    if let Err(panic) = thread.join() {
-        std::panic::resume_unwind(panic);
-    }
+    within(limit, work);
 }

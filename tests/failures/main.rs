@@ -13,6 +13,8 @@ mod full_disk;
 mod full_from_a_step;
 mod limits;
 mod openings;
+#[path = "../shared/patience.rs"]
+mod patience;
 mod poisoning;
 mod real_disk;
 mod recorder;

@@ -8,7 +8,8 @@ use std::time::Duration;
 use sessiondb::{Crash, Database, Error, Fault, FaultEffect, IndexFate, Operation, Result};
 use sessiondb::{Session, SimulatedDisk};
 
-use crate::support::{NEVER, disk, fault, wait_for, within};
+use crate::patience::within;
+use crate::support::{NEVER, disk, fault, wait_for};
 
 const MANY: usize = 100_000;
 

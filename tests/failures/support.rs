@@ -2,12 +2,13 @@
 
 use std::io::ErrorKind;
 use std::sync::Arc;
-use std::sync::mpsc::{RecvTimeoutError, channel};
 use std::time::{Duration, Instant};
 
 use sessiondb::{
     Builder, Database, Durability, Error, Fault, FaultEffect, Operation, SimulatedDisk,
 };
+
+use crate::patience::within;
 
 /// Nothing is synced before somebody asks for it.
 pub(crate) const NEVER: Durability = Durability::Deferred {
@@ -63,19 +64,4 @@ pub(crate) fn wait_for(what: &str, mut condition: impl FnMut() -> bool) {
 /// Runs a test that must not hang.
 pub(crate) fn without_hanging(work: impl FnOnce() + Send + 'static) {
     within(Duration::from_secs(120), work);
-}
-
-/// The same for one that has much to do.
-pub(crate) fn within(limit: Duration, work: impl FnOnce() + Send + 'static) {
-    let (done, finished) = channel::<()>();
-    let thread = std::thread::spawn(move || {
-        let _done = done;
-        work();
-    });
-    // The sender is dropped at the end of the work, also by a panic.
-    let is_late = finished.recv_timeout(limit) == Err(RecvTimeoutError::Timeout);
-    assert!(!is_late, "still running after {limit:?}");
-    if let Err(panic) = thread.join() {
-        std::panic::resume_unwind(panic);
-    }
 }

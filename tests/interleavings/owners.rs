@@ -2,20 +2,23 @@
 
 use std::sync::{Arc, Mutex};
 
+use sessiondb::{Database, SessionId};
+
 use crate::support::{act, disk, explore, open, session, together};
+
+fn session_of_ada(database: &Database) -> SessionId {
+    let session = database.create_session();
+    session.set("cart", &0).expect("it is written");
+    session.set_owner(Some("ada")).expect("it is hers");
+    session.id()
+}
 
 #[test]
 fn a_session_that_gets_another_id_while_its_owner_is_revoked_is_revoked() {
     explore(300, || {
         let database = open(&disk());
-        let first = database.create_session();
-        first.set("cart", &0).expect("it is written");
-        first.set_owner(Some("ada")).expect("it is hers");
-        let id = first.id();
-        let other = database.create_session();
-        other.set("cart", &0).expect("it is written");
-        other.set_owner(Some("ada")).expect("it is hers");
-        let other = other.id();
+        let id = session_of_ada(&database);
+        let other = session_of_ada(&database);
         database.checkpoint().expect("it is checkpointed");
         let moved = Arc::new(Mutex::new(None));
         let login = act!(database, moved; {
@@ -54,10 +57,7 @@ fn a_session_that_gets_another_id_while_its_owner_is_revoked_is_revoked() {
 fn a_session_that_changes_hands_belongs_to_one_of_the_two() {
     explore(300, || {
         let database = open(&disk());
-        let first = database.create_session();
-        first.set("cart", &0).expect("it is written");
-        first.set_owner(Some("ada")).expect("it is hers");
-        let id = first.id();
+        let id = session_of_ada(&database);
         database.checkpoint().expect("it is checkpointed");
         let changes = act!(database; {
             session(&database, &id).set_owner(Some("bob")).expect("it is his");

@@ -11,6 +11,8 @@ mod bit_rot;
 mod history;
 mod layout;
 mod missing_batches;
+#[path = "../shared/patience.rs"]
+mod patience;
 mod recycling;
 mod scene;
 mod support;

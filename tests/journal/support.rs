@@ -1,10 +1,11 @@
 //! Opening, cutting the power, and putting bytes in place.
 
 use std::sync::Arc;
-use std::sync::mpsc::{RecvTimeoutError, channel};
 use std::time::Duration;
 
 use sessiondb::{Builder, Database, IndexFate, Result, SimulatedDisk};
+
+use crate::patience::within;
 
 pub(crate) const SEGMENT: u64 = 64 << 10;
 /// Set to look at every byte where the everyday run looks at some.
@@ -88,15 +89,5 @@ pub(crate) fn is_exhaustive() -> bool {
 /// Runs a test that must not hang, and says where it did.
 pub(crate) fn without_hanging(work: impl FnOnce() + Send + 'static) {
     let limit = Duration::from_secs(if is_exhaustive() { 3600 } else { 120 });
-    let (done, finished) = channel::<()>();
-    let thread = std::thread::spawn(move || {
-        let _done = done;
-        work();
-    });
-    // The sender is dropped at the end of the work, also by a panic.
-    let is_late = finished.recv_timeout(limit) == Err(RecvTimeoutError::Timeout);
-    assert!(!is_late, "still running after {limit:?}");
-    if let Err(panic) = thread.join() {
-        std::panic::resume_unwind(panic);
-    }
+    within(limit, work);
 }

@@ -7,24 +7,8 @@ use sessiondb::{Database, SessionId};
 
 use crate::child::THREADS;
 use crate::contents::{contents, difference};
-use crate::operation::{Keys, OWNER, Operation, SLOTS, owner, shared_key};
-
-/// One session of one thread.
-#[derive(Debug, Clone, Default)]
-struct Slot {
-    /// Empty before there is one.
-    token: String,
-    /// `None` while nothing of it was written.
-    keys: Option<Keys>,
-}
-
-impl Slot {
-    /// Whether it was given to its thread.
-    fn is_owned(&self) -> bool {
-        let keys = self.keys.as_ref();
-        keys.is_some_and(|keys| keys.contains_key(OWNER))
-    }
-}
+use crate::operation::{Operation, SLOTS, owner, shared_key};
+use crate::slot::Slot;
 
 /// What a thread began and did not finish.
 #[derive(Debug, Clone)]

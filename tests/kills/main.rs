@@ -18,5 +18,7 @@ mod ledger;
 #[path = "../shared/operation.rs"]
 mod operation;
 mod parent;
+#[path = "../shared/slot.rs"]
+mod slot;
 #[path = "../shared/worker.rs"]
 mod worker;

@@ -5,7 +5,8 @@ use std::collections::BTreeMap;
 use sessiondb::{Database, SessionId};
 
 use crate::contents::{contents, difference};
-use crate::operation::{Keys, OWNER, Operation, SLOTS, owner};
+use crate::operation::{Keys, Operation, SLOTS, owner};
+use crate::slot::Slot;
 
 /// One operation of a thread, and where in the recording it stands.
 #[derive(Debug, Clone)]
@@ -18,22 +19,6 @@ pub(crate) struct Step {
     pub(crate) result: Option<String>,
     pub(crate) begun: usize,
     pub(crate) durable: Option<usize>,
-}
-
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-struct Slot {
-    /// Empty before there is one.
-    token: String,
-    /// `None` while nothing of it was written.
-    keys: Option<Keys>,
-}
-
-impl Slot {
-    /// Whether it was given to its thread.
-    fn is_owned(&self) -> bool {
-        let keys = self.keys.as_ref();
-        keys.is_some_and(|keys| keys.contains_key(OWNER))
-    }
 }
 
 /// What is found under tokens; looked up once.

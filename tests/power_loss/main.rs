@@ -32,6 +32,8 @@ mod observer;
 mod operation;
 mod recording;
 mod replay;
+#[path = "../shared/slot.rs"]
+mod slot;
 mod small_recordings;
 mod tracer;
 #[path = "../shared/worker.rs"]
