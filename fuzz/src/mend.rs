@@ -1,6 +1,8 @@
 //! Headers and checksums put right, so that the decoders behind them are
 //! reached: `seal` of the format's `codec`, `journal_frame` and `segment_frame`.
 
+use std::ops::Range;
+
 const JOURNAL_HEADER: usize = 256;
 const JOURNAL_HEAD: usize = 24;
 const SEGMENT_HEADER: usize = 64;
@@ -12,19 +14,28 @@ pub fn mend_journal(journal: &mut [u8], id: [u8; 16]) {
     if !seal(journal, b"sdbJOURN", JOURNAL_HEADER, id) {
         return;
     }
+    for Range { start: at, end } in journal_frames(journal) {
+        let place = [1_u64.to_le_bytes(), (at as u64).to_le_bytes()].concat();
+        let parts = [&id, &place[..], &journal[at..at + 4], &journal[at + 8..end]];
+        let crc = checksum(&parts);
+        journal[at + 4..at + 8].copy_from_slice(&crc);
+    }
+}
+
+/// Where the frames of a journal file lie, by their lengths alone.
+pub fn journal_frames(journal: &[u8]) -> Vec<Range<usize>> {
+    let mut frames = Vec::new();
     let mut at = JOURNAL_HEADER;
     while at + JOURNAL_HEAD < journal.len() {
         let length = word(journal, at);
         let end = at + JOURNAL_HEAD + length;
         if length == 0 || end > journal.len() {
-            return;
+            break;
         }
-        let place = [1_u64.to_le_bytes(), (at as u64).to_le_bytes()].concat();
-        let parts = [&id, &place[..], &journal[at..at + 4], &journal[at + 8..end]];
-        let crc = checksum(&parts);
-        journal[at + 4..at + 8].copy_from_slice(&crc);
+        frames.push(at..end);
         at = end.next_multiple_of(8);
     }
+    frames
 }
 
 /// The same of a segment file of this number.

@@ -7,7 +7,7 @@ use sessiondb::{
     Builder, Crash, Database, Error, IndexFate, Result, Session, SessionId, SimulatedDisk,
 };
 
-use crate::{mend_journal, mend_segment};
+use crate::{journal_frames, mend_journal, mend_segment};
 
 type Keys = BTreeMap<String, serde_json::Value>;
 
@@ -146,9 +146,19 @@ impl SmallDatabase {
             })
     }
 
-    /// Whether all sessions are as they were after one of the transactions.
-    pub fn reads_as_of_some_time(&self, db: &Database) -> bool {
-        state(db, &self.sessions).is_ok_and(|found| self.states.contains(&found))
+    /// Whether all sessions are as they were after one of the transactions that
+    /// this journal, a changed one, cannot have lost: a frame that is as it was
+    /// says of all before it that they were synced.
+    pub fn reads_as_of_some_time(&self, db: &Database, journal: &[u8]) -> bool {
+        let real = self.file(Self::JOURNAL);
+        // One frame a transaction; those of the checkpoints lie before.
+        let last = self.states.len() - 1;
+        let frames = journal_frames(real);
+        let whole = frames.iter().rev().take(last);
+        let lost =
+            whole.take_while(|frame| journal.get((*frame).clone()) != real.get((*frame).clone()));
+        let kept = &self.states[last - lost.count()..];
+        state(db, &self.sessions).is_ok_and(|found| kept.contains(&found))
     }
 
     /// Reads and writes every session, checkpoints and compacts: errors are
@@ -174,7 +184,7 @@ impl SmallDatabase {
 fn builder() -> Builder {
     Database::builder()
         .background(false)
-        .journal_segment_bytes(16 << 10)
+        .journal_segment_bytes(32 << 10)
         .segment_bytes(64 << 10)
         .cache_bytes(4 << 20)
 }
