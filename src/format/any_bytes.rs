@@ -24,6 +24,7 @@ use super::retired_rows::{decode_retired, encode_retired, retired_key, split_ret
 use super::segment_frame::{
     Footer, ImageHead, Kind, PageHead, PageTombstone, SegmentFrame, SessionDamage, SessionTombstone,
 };
+use super::sums::Sums;
 use super::{journal_frame, segment_frame, value};
 
 /// Decoders, each with the name of what it reads.
@@ -173,7 +174,8 @@ fn journal_frame(bytes: &[u8]) -> bool {
         offset: offset as u64,
     };
     for offset in [0, 8, usize::MAX - 8] {
-        let _ = journal_frame::parse(bytes, offset, place(offset));
+        let found = journal_frame::search(&mut Sums::of(bytes), offset, place(offset));
+        assert_eq!(found, journal_frame::parse(bytes, offset, place(offset)));
         let _ = journal_frame::peek_sequence(bytes, offset);
     }
     let mut framed = Vec::new();
@@ -182,7 +184,8 @@ fn journal_frame(bytes: &[u8]) -> bool {
     let (sequence, synced) = (Sequence(9), Sequence(8));
     let finished = journal_frame::finish(&mut framed, start, place(0), sequence, synced);
     assert_eq!(finished, Ok(()));
-    let frame = journal_frame::parse(&framed, 0, place(0));
+    let frame = journal_frame::search(&mut Sums::of(&framed), 0, place(0));
+    assert_eq!(frame, journal_frame::parse(&framed, 0, place(0)));
     assert_eq!(frame.is_some(), !bytes.is_empty(), "none is empty");
     frame.is_some_and(|frame| {
         assert_eq!((frame.payload, frame.size), (bytes, framed.len()));
@@ -198,7 +201,9 @@ fn segment_frame(bytes: &[u8]) -> bool {
         offset: 64,
     };
     for offset in [0, 8, usize::MAX - 8] {
-        if let Some(frame) = segment_frame::parse(bytes, offset, place) {
+        let found = segment_frame::search(&mut Sums::of(bytes), offset, place);
+        assert_eq!(found, segment_frame::parse(bytes, offset, place));
+        if let Some(frame) = found {
             heads(&frame);
         }
         let _ = segment_frame::claimed_kind(bytes, offset);

@@ -67,27 +67,57 @@ pub(crate) fn decode<'a, T: Deserialize<'a>>(
 
 /// CRC-32 (IEEE) of the parts, one after another.
 pub(crate) fn checksum(parts: &[&[u8]]) -> u32 {
-    let mut hasher = crc32fast::Hasher::new();
+    let mut sum = Checksum::default();
     for part in parts {
-        hasher.update(part);
+        sum.update(part);
     }
-    hasher.finalize()
+    sum.finish()
 }
 
-/// A running checksum, for files too large to hold.
+/// A running checksum.
 #[derive(Default)]
 pub(crate) struct Checksum(crc32fast::Hasher);
 
 impl Checksum {
+    /// Goes on behind bytes of which the checksum is known.
+    pub(crate) fn of(sum: u32) -> Self {
+        Self(crc32fast::Hasher::new_with_initial(sum))
+    }
+
     /// Adds bytes.
     pub(crate) fn update(&mut self, bytes: &[u8]) {
+        #[cfg(test)]
+        SUMMED.with(|summed| summed.set(summed.get() + bytes.len() as u64));
         self.0.update(bytes);
+    }
+
+    /// The checksum once `length` bytes are added, of which nobody looks at
+    /// any: that of all before them is known, and that of all with them. Adding
+    /// bytes to a checksum is linear, so what was before them cancels out.
+    pub(crate) fn add_between(self, before: u32, with: u32, length: usize) -> u32 {
+        let mut sum = crc32fast::Hasher::new_with_initial(self.finish() ^ before);
+        sum.combine(&crc32fast::Hasher::new_with_initial_len(
+            with,
+            length as u64,
+        ));
+        sum.finalize()
     }
 
     /// The checksum of all bytes added.
     pub(crate) fn finish(self) -> u32 {
         self.0.finalize()
     }
+}
+
+#[cfg(test)]
+thread_local! {
+    static SUMMED: std::cell::Cell<u64> = const { std::cell::Cell::new(0) };
+}
+
+/// The bytes that this thread has added to checksums.
+#[cfg(test)]
+pub(crate) fn summed() -> u64 {
+    SUMMED.with(std::cell::Cell::get)
 }
 
 /// The little-endian number at `offset`.

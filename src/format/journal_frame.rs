@@ -1,8 +1,9 @@
 //! A journal frame: one transaction between its checksum and its padding. Its
 //! layout is in the README.
 
-use super::codec::{self, Malformed, aligned, read_u32, read_u64};
+use super::codec::{Checksum, Malformed, aligned, read_u32, read_u64};
 use super::identity::{DatabaseId, JournalNumber, Sequence};
+use super::sums::Sums;
 
 /// Bytes of a frame before its payload.
 pub(crate) const HEAD_BYTES: usize = 4 + 4 + 8 + 8;
@@ -99,6 +100,27 @@ pub(crate) fn claims(bytes: &[u8], offset: usize, place: Place, sequence: Sequen
 
 /// The whole, valid frame at `offset` of a file's bytes, if there is one.
 pub(crate) fn parse(bytes: &[u8], offset: usize, place: Place) -> Option<JournalFrame<'_>> {
+    let (frame, length, crc) = claimed(bytes, offset)?;
+    let mut sum = head_checksum(place, length, frame.sequence, frame.synced_through);
+    sum.update(frame.payload);
+    (sum.finish() == crc).then_some(frame)
+}
+
+/// The same for who asks at many places, where anything may lie.
+pub(crate) fn search<'b>(
+    sums: &mut Sums<'b>,
+    offset: usize,
+    place: Place,
+) -> Option<JournalFrame<'b>> {
+    let (frame, length, crc) = claimed(sums.bytes(), offset)?;
+    let head = head_checksum(place, length, frame.sequence, frame.synced_through);
+    let start = offset.checked_add(HEAD_BYTES)?;
+    (sums.add(head, start, frame.payload.len())? == crc).then_some(frame)
+}
+
+/// What the bytes at `offset` say of themselves, were they a frame: that, its
+/// length and its checksum.
+fn claimed(bytes: &[u8], offset: usize) -> Option<(JournalFrame<'_>, u32, u32)> {
     let length = read_u32(bytes, offset)?;
     let crc = read_u32(bytes, offset.checked_add(4)?)?;
     let sequence = Sequence(read_u64(bytes, offset.checked_add(8)?)?);
@@ -108,15 +130,13 @@ pub(crate) fn parse(bytes: &[u8], offset: usize, place: Place) -> Option<Journal
     }
     let start = offset.checked_add(HEAD_BYTES)?;
     let payload = bytes.get(start..start.checked_add(length as usize)?)?;
-    if frame_checksum(place, length, sequence, synced_through, payload) != crc {
-        return None;
-    }
-    Some(JournalFrame {
+    let frame = JournalFrame {
         sequence,
         synced_through,
         payload,
         size: frame_bytes(payload.len()),
-    })
+    };
+    Some((frame, length, crc))
 }
 
 fn frame_checksum(
@@ -126,13 +146,28 @@ fn frame_checksum(
     synced_through: Sequence,
     payload: &[u8],
 ) -> u32 {
-    codec::checksum(&[
-        &place.database.0,
+    let mut sum = head_checksum(place, length, sequence, synced_through);
+    sum.update(payload);
+    sum.finish()
+}
+
+/// Of all that comes before the payload.
+fn head_checksum(
+    place: Place,
+    length: u32,
+    sequence: Sequence,
+    synced_through: Sequence,
+) -> Checksum {
+    let mut sum = Checksum::default();
+    for part in [
+        place.database.0.as_slice(),
         &place.number.0.to_le_bytes(),
         &place.offset.to_le_bytes(),
         &length.to_le_bytes(),
         &sequence.0.to_le_bytes(),
         &synced_through.0.to_le_bytes(),
-        payload,
-    ])
+    ] {
+        sum.update(part);
+    }
+    sum
 }

@@ -19,6 +19,7 @@ pub(crate) mod page;
 pub(crate) mod record;
 pub(crate) mod retired_rows;
 pub(crate) mod segment_frame;
+pub(crate) mod sums;
 pub(crate) mod value;
 
 #[cfg(feature = "simulation")]

@@ -6,11 +6,12 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::codec::{self, Malformed, aligned, read_u32};
+use super::codec::{self, Checksum, Malformed, aligned, read_u32};
 use super::identity::{
     Batch, DatabaseId, Generation, Location, PageNumber, SegmentNumber, Sequence, Timestamp,
 };
 use super::record::{PageTable, SessionRecord};
+use super::sums::Sums;
 use crate::session_id::SessionDigest;
 
 /// Bytes of a frame before its payload.
@@ -342,36 +343,80 @@ pub(crate) fn claimed_kind(bytes: &[u8], offset: usize) -> Option<Kind> {
 
 /// The whole, valid frame at `offset` of `bytes`, if there is one.
 pub(crate) fn parse(bytes: &[u8], offset: usize, place: Place) -> Option<SegmentFrame<'_>> {
+    let claimed = claimed(bytes, offset)?;
+    let kind = claimed.kind.number();
+    claimed.proved_by(frame_checksum(place, claimed.length, kind, claimed.payload))
+}
+
+/// The same for who asks at many places, where anything may lie.
+pub(crate) fn search<'b>(
+    sums: &mut Sums<'b>,
+    offset: usize,
+    place: Place,
+) -> Option<SegmentFrame<'b>> {
+    let claimed = claimed(sums.bytes(), offset)?;
+    let head = head_checksum(place, claimed.length, claimed.kind.number());
+    let start = offset.checked_add(HEAD_BYTES)?;
+    claimed.proved_by(sums.add(head, start, claimed.payload.len())?)
+}
+
+/// What bytes say of themselves, were they a frame.
+struct Claimed<'a> {
+    kind: Kind,
+    length: u32,
+    crc: u32,
+    payload: &'a [u8],
+}
+
+fn claimed(bytes: &[u8], offset: usize) -> Option<Claimed<'_>> {
     let length = read_u32(bytes, offset)?;
     let crc = read_u32(bytes, offset.checked_add(4)?)?;
-    let number = read_u32(bytes, offset.checked_add(8)?)?;
-    let kind = Kind::from_number(number)?;
+    let kind = Kind::from_number(read_u32(bytes, offset.checked_add(8)?)?)?;
     if read_u32(bytes, offset.checked_add(12)?)? != 0 {
         return None;
     }
     let start = offset.checked_add(HEAD_BYTES)?;
     let payload = bytes.get(start..start.checked_add(length as usize)?)?;
-    if frame_checksum(place, length, number, payload) != crc {
-        return None;
-    }
-    let head_length = read_u32(payload, 0)? as usize;
-    let body = HEAD_BYTES.checked_add(4)?.checked_add(head_length)?;
-    let whole = HEAD_BYTES.checked_add(payload.len())?;
-    (body <= whole).then_some(SegmentFrame {
+    Some(Claimed {
         kind,
+        length,
+        crc,
         payload,
-        body,
-        length: whole,
     })
 }
 
+impl<'a> Claimed<'a> {
+    /// The frame, if that is its checksum and its head fits in.
+    fn proved_by(&self, crc: u32) -> Option<SegmentFrame<'a>> {
+        let head_length = read_u32(self.payload, 0)? as usize;
+        let body = HEAD_BYTES.checked_add(4)?.checked_add(head_length)?;
+        let whole = HEAD_BYTES.checked_add(self.payload.len())?;
+        (crc == self.crc && body <= whole).then_some(SegmentFrame {
+            kind: self.kind,
+            payload: self.payload,
+            body,
+            length: whole,
+        })
+    }
+}
+
 fn frame_checksum(place: Place, length: u32, kind: u32, payload: &[u8]) -> u32 {
-    codec::checksum(&[
-        &place.database.0,
+    let mut sum = head_checksum(place, length, kind);
+    sum.update(payload);
+    sum.finish()
+}
+
+/// Of all that comes before the payload.
+fn head_checksum(place: Place, length: u32, kind: u32) -> Checksum {
+    let mut sum = Checksum::default();
+    for part in [
+        place.database.0.as_slice(),
         &place.number.0.to_le_bytes(),
         &place.offset.to_le_bytes(),
         &length.to_le_bytes(),
         &kind.to_le_bytes(),
-        payload,
-    ])
+    ] {
+        sum.update(part);
+    }
+    sum
 }

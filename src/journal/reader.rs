@@ -11,6 +11,7 @@ use crate::format::effect::Payload;
 use crate::format::header::{Declaration, JOURNAL_HEADER_BYTES, JournalHeader};
 use crate::format::identity::{Batch, JournalNumber, Sequence};
 use crate::format::journal_frame::{self, HEAD_BYTES, JournalFrame, Place};
+use crate::format::sums::Sums;
 
 use super::files::JournalOptions;
 use super::unproven::Unproven;
@@ -293,13 +294,14 @@ impl Walk<'_> {
     /// Whether a valid frame says that the expected one was on disk.
     fn declares_synced(&self, number: JournalNumber, start: usize, bytes: &[u8]) -> bool {
         let window = self.expected.0..self.expected.0.saturating_add(SEQUENCE_WINDOW);
+        let mut sums = Sums::of(bytes);
         (start..bytes.len())
             .step_by(ALIGNMENT)
             .filter(|offset| {
                 journal_frame::peek_sequence(bytes, *offset)
                     .is_some_and(|sequence| window.contains(&sequence.0))
             })
-            .filter_map(|offset| self.frame(number, bytes, offset))
+            .filter_map(|offset| self.search(number, &mut sums, offset))
             .any(|frame| frame.synced_through >= self.expected)
     }
 
@@ -323,13 +325,14 @@ impl Walk<'_> {
         self.expected = self.after.next();
         for number in self.options.numbers()? {
             let bytes = self.read(number)?;
+            let mut sums = Sums::of(&bytes);
             let has_frame = (JOURNAL_HEADER_BYTES..bytes.len())
                 .step_by(ALIGNMENT)
                 .filter(|offset| {
                     journal_frame::peek_sequence(&bytes, *offset)
                         .is_some_and(|sequence| sequence > self.after)
                 })
-                .filter_map(|offset| self.frame(number, &bytes, offset))
+                .filter_map(|offset| self.search(number, &mut sums, offset))
                 .any(|frame| frame.synced_through >= self.expected);
             if has_frame {
                 return Err(self.damage(number, 0, "the header of a journal file is damaged"));
@@ -351,12 +354,25 @@ impl Walk<'_> {
         bytes: &'b [u8],
         offset: usize,
     ) -> Option<JournalFrame<'b>> {
-        let place = Place {
+        journal_frame::parse(bytes, offset, self.place(number, offset))
+    }
+
+    /// The same where anything may lie.
+    fn search<'b>(
+        &self,
+        number: JournalNumber,
+        sums: &mut Sums<'b>,
+        offset: usize,
+    ) -> Option<JournalFrame<'b>> {
+        journal_frame::search(sums, offset, self.place(number, offset))
+    }
+
+    fn place(&self, number: JournalNumber, offset: usize) -> Place {
+        Place {
             database: self.options.database,
             number,
             offset: offset as u64,
-        };
-        journal_frame::parse(bytes, offset, place)
+        }
     }
 
     fn read(&self, number: JournalNumber) -> Result<Vec<u8>> {

@@ -16,6 +16,7 @@ use crate::format::effect::Payload;
 use crate::format::header::{Declaration, JOURNAL_HEADER_BYTES, JournalHeader};
 use crate::format::identity::{Batch, DatabaseId, JournalNumber, Sequence};
 use crate::format::journal_frame::{self, JournalFrame, Place};
+use crate::format::sums::Sums;
 
 /// Frames that are missing.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -188,6 +189,7 @@ struct Frames<'b> {
     database: DatabaseId,
     number: JournalNumber,
     bytes: &'b [u8],
+    sums: Sums<'b>,
     offset: usize,
 }
 
@@ -197,6 +199,7 @@ impl<'b> Frames<'b> {
             database,
             number,
             bytes,
+            sums: Sums::of(bytes),
             offset: JOURNAL_HEADER_BYTES,
         }
     }
@@ -210,15 +213,25 @@ impl<'b> Frames<'b> {
     }
 
     fn next_frame(&mut self) -> Option<(usize, JournalFrame<'b>)> {
-        while self.offset < self.bytes.len() {
-            let offset = self.offset;
-            if let Some(frame) = journal_frame::parse(self.bytes, offset, self.place(offset)) {
-                self.offset = offset.saturating_add(frame.size);
-                return Some((offset, frame));
-            }
-            self.offset = offset.saturating_add(ALIGNMENT);
-        }
-        None
+        let (offset, frame) = self.frame_here().or_else(|| self.frame_behind())?;
+        self.offset = offset.saturating_add(frame.size);
+        Some((offset, frame))
+    }
+
+    fn frame_here(&self) -> Option<(usize, JournalFrame<'b>)> {
+        let (offset, place) = (self.offset, self.place(self.offset));
+        Some((offset, journal_frame::parse(self.bytes, offset, place)?))
+    }
+
+    /// The first one behind bytes that are none: damage, or frames of an
+    /// earlier use of the file.
+    fn frame_behind(&mut self) -> Option<(usize, JournalFrame<'b>)> {
+        let mut offsets = (self.offset..self.bytes.len()).step_by(ALIGNMENT).skip(1);
+        offsets.find_map(|offset| {
+            let place = self.place(offset);
+            let frame = journal_frame::search(&mut self.sums, offset, place)?;
+            Some((offset, frame))
+        })
     }
 }
 

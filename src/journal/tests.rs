@@ -18,6 +18,7 @@ use crate::session_id::SessionDigest;
 mod gates;
 mod leaving;
 mod longer;
+mod made_up;
 mod recycling;
 mod reserve;
 
@@ -50,10 +51,14 @@ fn start(options: &JournalOptions) -> Arc<Journal> {
 
 /// A transaction of about this many bytes.
 fn payload(bytes: usize) -> Vec<u8> {
-    let value = vec![b'v'; bytes];
+    payload_of(&vec![b'v'; bytes])
+}
+
+/// A transaction that puts a value.
+fn payload_of(value: &[u8]) -> Vec<u8> {
     let changes = vec![Change::Put {
         key: "key",
-        value: Bytes(&value),
+        value: Bytes(value),
         deadline: None,
     }];
     let payload = Payload::Transaction(vec![Effect::Change {
@@ -68,10 +73,13 @@ fn payload(bytes: usize) -> Vec<u8> {
 }
 
 fn append(journal: &Journal, bytes: usize) -> Sequence {
-    let payload = payload(bytes);
+    append_payload(journal, &payload(bytes))
+}
+
+fn append_payload(journal: &Journal, payload: &[u8]) -> Sequence {
     let needed = frame_bytes(payload.len()) as u64;
     let mut reservation = journal.reserve(needed, Purpose::Put).unwrap();
-    journal.append(&mut reservation, &payload).unwrap()
+    journal.append(&mut reservation, payload).unwrap()
 }
 
 fn reserved(journal: &Journal) -> u64 {

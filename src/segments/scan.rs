@@ -7,6 +7,7 @@ use crate::format::codec::ALIGNMENT;
 use crate::format::header::SEGMENT_HEADER_BYTES;
 use crate::format::identity::{Batch, Location, SegmentNumber};
 use crate::format::segment_frame::{self, Footer, Kind, Place, SegmentFrame, frame_bytes};
+use crate::format::sums::Sums;
 
 /// Finds the last footer of a file that ends a batch.
 pub(super) fn last_footer(
@@ -41,6 +42,7 @@ pub(super) struct Step<'b> {
 /// Goes from frame to frame, and over damage to the next whole one.
 pub(super) struct Walk<'b> {
     bytes: &'b [u8],
+    sums: Sums<'b>,
     pub(super) offset: usize,
     place: Place,
     /// Step over frames that are no footers without checking them.
@@ -56,6 +58,7 @@ impl<'b> Walk<'b> {
     ) -> Self {
         Self {
             bytes,
+            sums: Sums::of(bytes),
             offset: SEGMENT_HEADER_BYTES,
             place: Place {
                 database: segments.options.database,
@@ -66,12 +69,22 @@ impl<'b> Walk<'b> {
         }
     }
 
-    fn parse(&self, offset: usize) -> Option<SegmentFrame<'b>> {
-        let place = Place {
-            offset: u32::try_from(offset).ok()?,
+    fn place(&self, offset: usize) -> Option<Place> {
+        let offset = u32::try_from(offset).ok()?;
+        Some(Place {
+            offset,
             ..self.place
-        };
-        segment_frame::parse(self.bytes, offset, place)
+        })
+    }
+
+    fn parse(&self, offset: usize) -> Option<SegmentFrame<'b>> {
+        segment_frame::parse(self.bytes, offset, self.place(offset)?)
+    }
+
+    /// Whether a frame begins where anything may lie.
+    fn begins(&mut self, offset: usize) -> bool {
+        let place = self.place(offset);
+        place.is_some_and(|place| segment_frame::search(&mut self.sums, offset, place).is_some())
     }
 
     pub(super) fn next_frame(&mut self) -> Option<Step<'b>> {
@@ -91,7 +104,7 @@ impl<'b> Walk<'b> {
         }
         // Damage: the next whole frame begins at some later boundary.
         let mut next = offset.saturating_add(ALIGNMENT);
-        while next < self.bytes.len() && self.parse(next).is_none() {
+        while next < self.bytes.len() && !self.begins(next) {
             next = next.saturating_add(ALIGNMENT);
         }
         self.offset = next;
@@ -299,5 +312,92 @@ impl Segments {
             }
         }
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::super::SegmentOptions;
+    use super::*;
+    use crate::SimulatedDisk;
+    use crate::format::codec::summed;
+    use crate::format::identity::{DatabaseId, Generation, PageNumber};
+    use crate::format::segment_frame::{PageHead, PageTombstone};
+    use crate::format::sums::STEP;
+
+    const NUMBER: SegmentNumber = SegmentNumber(1);
+
+    fn segments() -> Segments {
+        Segments::unopened(SegmentOptions {
+            disk: Arc::new(SimulatedDisk::new(1).unwrap()),
+            database: DatabaseId([7; 16]),
+            segment_bytes: 1 << 20,
+            shortest_segment_bytes: 1 << 20,
+        })
+    }
+
+    fn append<T: serde::Serialize>(bytes: &mut Vec<u8>, kind: Kind, head: &T, body: &[u8]) {
+        let place = Place {
+            database: DatabaseId([7; 16]),
+            number: NUMBER,
+            offset: u32::try_from(bytes.len()).unwrap(),
+        };
+        let written = segment_frame::write(bytes, place, kind, head, |bytes| {
+            bytes.extend_from_slice(body);
+            Ok(())
+        });
+        written.unwrap();
+        bytes.resize(frame_bytes(bytes.len()), 0);
+    }
+
+    /// Each second place in it looks like the head of a page that goes on to
+    /// its end.
+    fn made_up(padding: usize) -> Vec<u8> {
+        let mut body = vec![0; padding];
+        for left in (2..=16_u32 << 10).rev() {
+            body.extend((left * 16 - 16).to_le_bytes());
+            body.extend([0, 0, 0, 0, 2, 0, 0, 0, 0, 0, 0, 0]);
+        }
+        body
+    }
+
+    #[test]
+    fn a_frame_behind_heads_that_are_made_up_is_found_with_little_work() {
+        for padding in 0..ALIGNMENT {
+            let mut bytes = vec![0; SEGMENT_HEADER_BYTES];
+            let head = PageHead {
+                generation: Generation(1),
+                number: PageNumber(1),
+                sequence: Batch(1),
+                lower: "key".into(),
+                upper: None,
+            };
+            append(&mut bytes, Kind::Page, &head, &made_up(padding));
+            let behind = bytes.len();
+            let head = PageTombstone {
+                generation: Generation(1),
+                number: PageNumber(2),
+                sequence: Batch(1),
+                written_in: NUMBER,
+            };
+            append(&mut bytes, Kind::PageTombstone, &head, &[7; 3 * STEP]);
+            bytes[SEGMENT_HEADER_BYTES + 4] ^= 1;
+
+            let before = summed();
+            let segments = segments();
+            let mut walk = Walk::new(&segments, NUMBER, &bytes, false);
+            let damage = walk.next_frame().unwrap();
+            let frame = walk.next_frame().unwrap();
+            assert!(walk.next_frame().is_none());
+            let looked_at = summed() - before;
+            assert_eq!((damage.offset, damage.end), (SEGMENT_HEADER_BYTES, behind));
+            assert!(damage.frame.is_none());
+            assert_eq!(frame.frame.unwrap().1.kind, Kind::PageTombstone);
+            let places = (bytes.len() / ALIGNMENT) as u64;
+            let most = 2 * STEP as u64 + 64;
+            assert!(looked_at <= places * most, "{looked_at} bytes");
+        }
     }
 }
