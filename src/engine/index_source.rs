@@ -17,7 +17,7 @@ use super::retirement::RetiredSums;
 use crate::disk::Disk;
 use crate::error::{Error, Result};
 use crate::format::header::{CleanMark, Current};
-use crate::format::identity::{Batch, DatabaseId, Timestamp};
+use crate::format::identity::{Batch, DatabaseId, Location, Timestamp};
 use crate::format::segment_frame::Footer;
 use crate::index::{self, Index, Trouble};
 use crate::segments::Segments;
@@ -72,16 +72,17 @@ impl IndexSource<'_> {
     pub(super) fn attach(
         &self,
         name: &str,
-        footer: Option<&Footer>,
+        last: Option<&(Location, Footer)>,
         is_clean: bool,
     ) -> Result<Opened, Setback> {
         let index = Index::open(&self.directory(name), self.cache_bytes)?;
+        let footer = last.map(|(_, footer)| footer);
         // What was removed since the last round is not known after a crash.
         let mut removed_since = footer.map(|footer| footer.erased_through);
         if is_clean {
             removed_since = index.take_sizes_note(removed_since)?;
         } else {
-            self.catch_up(&index, footer)?;
+            self.catch_up(&index, last)?;
         }
         if footer.is_none() {
             index.is_new();
@@ -129,16 +130,17 @@ impl IndexSource<'_> {
     }
 
     /// Applies the batches that the index may not have seen.
-    fn catch_up(&self, index: &Index, last: Option<&Footer>) -> Result<(), Setback> {
+    fn catch_up(&self, index: &Index, last: Option<&(Location, Footer)>) -> Result<(), Setback> {
         let watermark = index.watermark()?;
-        if watermark > last.map_or(Batch(0), |footer| footer.batch) {
+        if watermark > last.map_or(Batch(0), |(_, footer)| footer.batch) {
             return Err(Trouble::new("the index is newer than the segments").into());
         }
         let Some(last) = last else { return Ok(()) };
         let missed = self.segments.footers_after(last, watermark)?;
         let missed = missed.ok_or_else(|| Trouble::new("the index has lost more than is kept"))?;
-        for missed in missed {
-            rebuild::catch_up(index, self.segments, &missed, self.circumstances)?;
+        for location in missed {
+            let footer = self.segments.read_footer(location)?;
+            rebuild::catch_up(index, self.segments, &footer, self.circumstances)?;
         }
         Ok(())
     }

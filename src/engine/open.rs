@@ -160,7 +160,7 @@ impl Opening {
     /// changes.
     fn load(&self, name: &str, is_clean: bool) -> Result<(Opened, Recovered, Replayed)> {
         let source = self.index_source();
-        let attached = source.attach(name, self.footer(), is_clean);
+        let attached = source.attach(name, self.footer.as_ref(), is_clean);
         let trouble = match attached.and_then(|opened| self.check_and_replay(opened, is_clean)) {
             Ok(loaded) => return Ok(loaded),
             Err(Setback::Error(error)) => return Err(error),

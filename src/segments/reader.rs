@@ -52,20 +52,24 @@ impl Segments {
         }
     }
 
-    /// The footers of the batches behind `after` up to `last`, oldest first;
-    /// `None` where compaction has removed one of them.
-    pub(crate) fn footers_after(&self, last: &Footer, after: Batch) -> Result<Option<Vec<Footer>>> {
-        let mut footers = Vec::new();
-        let mut footer = last.clone();
-        while footer.batch > after {
-            let previous = footer.previous;
-            let batch = footer.batch;
-            footers.push(footer);
-            let Some(location) = previous else { break };
-            if !self.has_file(location.segment)? {
+    /// Where the footers of the batches behind `after` lie, up to the last one,
+    /// oldest first; `None` where compaction has removed one of them. Each
+    /// names all frames of its batch, so only one is in memory at a time.
+    pub(crate) fn footers_after(
+        &self,
+        (last, footer): &(Location, Footer),
+        after: Batch,
+    ) -> Result<Option<Vec<Location>>> {
+        let mut locations = Vec::new();
+        let mut location = *last;
+        let (mut batch, mut previous) = (footer.batch, footer.previous);
+        while batch > after {
+            locations.push(location);
+            let Some(before) = previous else { break };
+            if !self.has_file(before.segment)? {
                 return Ok(None);
             }
-            footer = self.read_footer(location)?;
+            let footer = self.read_footer(before)?;
             let expected = if footer.ends_batch {
                 footer.batch.next()
             } else {
@@ -73,11 +77,13 @@ impl Segments {
             };
             if batch != expected {
                 let wrong = Malformed::Damaged("a batch is missing behind this one");
-                return Err(self.damaged(location, &wrong));
+                return Err(self.damaged(before, &wrong));
             }
+            location = before;
+            (batch, previous) = (footer.batch, footer.previous);
         }
-        footers.reverse();
-        Ok(Some(footers))
+        locations.reverse();
+        Ok(Some(locations))
     }
 
     /// The file that a tombstone was first written in.
