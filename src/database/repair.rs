@@ -22,10 +22,14 @@ impl Database {
     /// After a clean [`close`](Self::close) the journal is not needed.
     ///
     /// What is cut off from the end of the journal without a trace cannot be
-    /// missed. Nor can a second fault in two places: a frame whose kind became
-    /// that of a footer, in a batch whose footer is damaged too, and the last
-    /// segment file after a damaged footer, if the journal does not need them.
-    /// What was flushed there, or changed, may be saved as it was before.
+    /// missed. Nor can a further fault in two places: a frame whose kind became
+    /// that of a footer and that is damaged elsewhere, in a batch whose footer is
+    /// damaged too, and the last segment file after a damaged footer, if the
+    /// journal does not need them. What was flushed there, or changed, may be
+    /// saved as it was before.
+    ///
+    /// Where a directory, a pipe or anything else has the name of a file, that
+    /// file is damaged, all of it. A link that leads to a file is followed.
     ///
     /// Try [`open`](Self::open) first: what a power cut tore is no damage to it,
     /// and could have been a logout for all that a repair can know.

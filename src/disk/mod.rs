@@ -44,7 +44,8 @@ pub trait Disk: Debug + Send + Sync + 'static {
     /// Creates a file (mode 0600) that must not exist yet, for reading and writing.
     fn create(&self, path: &Path) -> io::Result<Arc<dyn DiskFile>>;
 
-    /// Opens an existing file for reading and writing.
+    /// Opens an existing file for reading and writing. An error of kind
+    /// `IsADirectory` means that something has its name that is no file.
     fn open(&self, path: &Path) -> io::Result<Arc<dyn DiskFile>>;
 
     /// Renames a file, replacing `to`.
@@ -68,6 +69,15 @@ pub trait Disk: Debug + Send + Sync + 'static {
     /// Where the index, which speaks to the operating system itself, keeps
     /// its directory of this name.
     fn index_directory(&self, name: &str) -> PathBuf;
+}
+
+/// Whether an error says that there is no such file or directory, be it that
+/// something else has its name.
+pub(crate) fn is_absent(error: &io::Error) -> bool {
+    matches!(
+        error.kind(),
+        io::ErrorKind::NotFound | io::ErrorKind::IsADirectory | io::ErrorKind::NotADirectory
+    )
 }
 
 /// A held lock; dropping it releases.

@@ -10,6 +10,9 @@ use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use rustix::fs::{Mode, OFlags};
+use rustix::io::Errno;
+
 use super::real::relative;
 use super::{Disk, DiskFile, DiskLock};
 
@@ -32,8 +35,23 @@ impl ReadOnlyDisk {
         ))
     }
 
+    /// Opens a file, or the one that a link leads to. Whatever else is there
+    /// is not touched: to open a pipe is to wait for who writes to it.
     fn file(&self, path: &Path) -> io::Result<File> {
-        File::open(self.root.join(relative(path)?))
+        let path = self.root.join(relative(path)?);
+        fs::symlink_metadata(&path)?;
+        let leads_nowhere = |error: &io::Error| {
+            error.kind() == io::ErrorKind::NotFound
+                || Errno::from_io_error(error) == Some(Errno::LOOP)
+        };
+        match fs::metadata(&path) {
+            Ok(metadata) if metadata.is_file() => File::open(path),
+            Err(error) if !leads_nowhere(&error) => Err(error),
+            _ => Err(io::Error::new(
+                io::ErrorKind::IsADirectory,
+                "what has its name is no file",
+            )),
+        }
     }
 }
 
@@ -49,12 +67,16 @@ impl Disk for ReadOnlyDisk {
         &self.root
     }
 
-    /// Of a lock that was never there nobody can hold anything.
+    /// Of a lock that is not there, or that nobody can open, nobody can hold
+    /// anything.
     fn lock(&self, path: &Path) -> io::Result<Box<dyn DiskLock>> {
-        let file = match self.file(path) {
-            Ok(file) => Some(file),
-            Err(error) if error.kind() == io::ErrorKind::NotFound => None,
-            Err(error) => return Err(error),
+        // Whatever else it is, somebody may hold it.
+        let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::CLOEXEC;
+        let opened = rustix::fs::open(self.root.join(relative(path)?), flags, Mode::empty());
+        let file = match opened {
+            Ok(file) => Some(File::from(file)),
+            Err(Errno::NOENT | Errno::LOOP | Errno::NXIO) => None,
+            Err(error) => return Err(error.into()),
         };
         match file.as_ref().map_or(Ok(()), File::try_lock) {
             Ok(()) => Ok(Box::new(Lock { _file: file })),

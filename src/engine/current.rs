@@ -32,6 +32,9 @@ fn read_file(disk: &dyn Disk, name: &str) -> Result<Option<Vec<u8>>> {
     let file = match disk.open(Path::new(name)) {
         Ok(file) => file,
         Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
+        Err(error) if error.kind() == ErrorKind::IsADirectory => {
+            return Err(Error::corrupted(&path, 0, "it is no file"));
+        }
         Err(error) => return Err(Error::io("open", &path, error)),
     };
     let failed = |error| Error::io("read", &path, error);

@@ -21,8 +21,8 @@
 //! the head of the last one zeroed; and the last segment file, if the footer
 //! before it, which would tell, is damaged and the journal needs neither any
 //! more. And where a footer cannot be read, its frames are told by their heads:
-//! one whose kind was changed to a footer's, with its length kept, passes for
-//! the damaged footer.
+//! one that has the kind of a footer, its own length, and more damage, passes
+//! for the damaged footer. Where the kind alone is damaged the checksum tells it.
 //!
 //! The new directory gets copies of the frames, and the transactions that came
 //! after them as its journal; then it is opened, checkpointed and verified
@@ -353,6 +353,7 @@ impl Work<'_> {
         let numbers = self.old.segments.numbers_from(footer)?;
         let mut expected = footer.map_or(SegmentNumber(1), |footer| footer.segment);
         let mut found = 0_u64;
+        let mut reaches_last = false;
         for number in &numbers {
             if *number > expected {
                 self.note_missing_before(*number);
@@ -364,11 +365,13 @@ impl Work<'_> {
             let footers = salvaged.holes.iter().filter(|hole| hole.is_footer);
             // At the end of a file that others follow it may be that of a part.
             let is_part = salvaged.ends_in_hole && numbers.last() != Some(number);
+            reaches_last |= numbers.last() == Some(number) && salvaged.holds_one_since(last);
             let ended = footers.count().saturating_sub(is_part.into());
             found = found.saturating_add(ended as u64);
             self.take_in(salvaged)?;
         }
-        if found < last.0.saturating_sub(self.old.last_batch().0) {
+        let expected = last.0.saturating_sub(self.old.last_batch().0);
+        if found < expected && !reaches_last {
             let segment = footer.map_or(SegmentNumber(1), |footer| footer.segment);
             let path = self.old.segments.path(segment);
             let offset = footer.map_or(0, end_of).into();

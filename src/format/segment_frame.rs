@@ -52,17 +52,18 @@ impl Kind {
         }
     }
 
+    const ALL: [Self; 6] = [
+        Self::Image,
+        Self::Page,
+        Self::SessionTombstone,
+        Self::PageTombstone,
+        Self::Footer,
+        Self::SessionDamage,
+    ];
+
     fn from_number(number: u32) -> Option<Self> {
-        [
-            Self::Image,
-            Self::Page,
-            Self::SessionTombstone,
-            Self::PageTombstone,
-            Self::Footer,
-            Self::SessionDamage,
-        ]
-        .into_iter()
-        .find(|kind| kind.number() == number)
+        let mut kinds = Self::ALL.into_iter();
+        kinds.find(|kind| kind.number() == number)
     }
 }
 
@@ -343,24 +344,40 @@ pub(crate) fn claimed_kind(bytes: &[u8], offset: usize) -> Option<Kind> {
 
 /// The whole, valid frame at `offset` of `bytes`, if there is one.
 pub(crate) fn parse(bytes: &[u8], offset: usize, place: Place) -> Option<SegmentFrame<'_>> {
-    let claimed = claimed(bytes, offset)?;
-    let kind = claimed.kind.number();
-    claimed.proved_by(frame_checksum(place, claimed.length, kind, claimed.payload))
+    parse_as(bytes, offset, place, claimed_kind(bytes, offset)?)
 }
 
-/// The same for who asks at many places, where anything may lie.
+/// The same where the kind may be damaged: the checksum tells it.
+pub(crate) fn parse_of_any_kind(
+    bytes: &[u8],
+    offset: usize,
+    place: Place,
+) -> Option<SegmentFrame<'_>> {
+    let mut kinds = Kind::ALL.into_iter();
+    parse(bytes, offset, place)
+        .or_else(|| kinds.find_map(|kind| parse_as(bytes, offset, place, kind)))
+}
+
+fn parse_as(bytes: &[u8], offset: usize, place: Place, kind: Kind) -> Option<SegmentFrame<'_>> {
+    let claimed = claimed(bytes, offset, kind)?;
+    let crc = frame_checksum(place, claimed.length, kind.number(), claimed.payload);
+    claimed.proved_by(crc)
+}
+
+/// As [`parse`], for who asks at many places, where anything may lie.
 pub(crate) fn search<'b>(
     sums: &mut Sums<'b>,
     offset: usize,
     place: Place,
 ) -> Option<SegmentFrame<'b>> {
-    let claimed = claimed(sums.bytes(), offset)?;
-    let head = head_checksum(place, claimed.length, claimed.kind.number());
+    let kind = claimed_kind(sums.bytes(), offset)?;
+    let claimed = claimed(sums.bytes(), offset, kind)?;
+    let head = head_checksum(place, claimed.length, kind.number());
     let start = offset.checked_add(HEAD_BYTES)?;
     claimed.proved_by(sums.add(head, start, claimed.payload.len())?)
 }
 
-/// What bytes say of themselves, were they a frame.
+/// What bytes say of themselves, were they a frame of a kind.
 struct Claimed<'a> {
     kind: Kind,
     length: u32,
@@ -368,10 +385,9 @@ struct Claimed<'a> {
     payload: &'a [u8],
 }
 
-fn claimed(bytes: &[u8], offset: usize) -> Option<Claimed<'_>> {
+fn claimed(bytes: &[u8], offset: usize, kind: Kind) -> Option<Claimed<'_>> {
     let length = read_u32(bytes, offset)?;
     let crc = read_u32(bytes, offset.checked_add(4)?)?;
-    let kind = Kind::from_number(read_u32(bytes, offset.checked_add(8)?)?)?;
     if read_u32(bytes, offset.checked_add(12)?)? != 0 {
         return None;
     }

@@ -1,10 +1,9 @@
 //! Names, paths and the making of journal files.
 
-use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use crate::disk::{Disk, DiskFile};
+use crate::disk::{Disk, DiskFile, is_absent};
 use crate::error::{Error, Result};
 use crate::format::header::JOURNAL_HEADER_BYTES;
 use crate::format::identity::{DatabaseId, JournalNumber};
@@ -57,10 +56,10 @@ impl JournalOptions {
         Ok(numbers)
     }
 
-    /// The same where the directory may be missing.
+    /// The same where the directory may be missing, or be none.
     pub(super) fn numbers_if_any(&self) -> Result<Vec<JournalNumber>> {
         match self.numbers() {
-            Err(Error::Io { source, .. }) if source.kind() == ErrorKind::NotFound => Ok(Vec::new()),
+            Err(Error::Io { source, .. }) if is_absent(&source) => Ok(Vec::new()),
             numbers => numbers,
         }
     }

@@ -64,6 +64,9 @@ struct Readable {
 pub(crate) struct Salvage {
     options: JournalOptions,
     files: Vec<Readable>,
+    /// The last file of which nothing can be read: it is far too long, or
+    /// something else has its name.
+    unreadable: Option<JournalNumber>,
     declared: Declaration,
 }
 
@@ -73,11 +76,18 @@ impl Salvage {
         let mut salvage = Self {
             options,
             files: Vec::new(),
+            unreadable: None,
             declared: Declaration::default(),
         };
         for number in salvage.options.numbers_if_any()? {
-            let Some(bytes) = salvage.read(number)? else {
-                continue;
+            let bytes = match salvage.read(number) {
+                Ok(Some(bytes)) => bytes,
+                Ok(None) => continue,
+                Err(Error::Corrupted { .. }) => {
+                    salvage.unreadable = Some(number);
+                    continue;
+                }
+                Err(error) => return Err(error),
             };
             let header = salvage.header(number, &bytes)?;
             let declared = header.map(|header| header.declaration);
@@ -154,6 +164,9 @@ impl Salvage {
         let failed = |error| Error::io("read", &path, error);
         let file = match self.options.disk.open(&JournalOptions::relative(number)) {
             Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
+            Err(error) if error.kind() == ErrorKind::IsADirectory => {
+                return Err(Error::corrupted(&path, 0, "it is no file"));
+            }
             file => file.map_err(failed)?,
         };
         let length = file.length().map_err(failed)?;
@@ -338,6 +351,14 @@ impl Walk<'_> {
 
     /// Whether this is the end.
     fn end(&mut self) -> Result<()> {
+        let last = self.salvage.files.last().map(|file| file.number);
+        if let Some(number) = self.salvage.unreadable.filter(|some| Some(*some) > last) {
+            let spot = Spot { number, offset: 0 };
+            return self.gap(
+                spot,
+                "nothing of the file can be read, which may be the last",
+            );
+        }
         let Some(end) = self.end else {
             if self.expected > self.after.next() {
                 return Ok(());

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::scan;
-use crate::disk::{Disk, DiskFile};
+use crate::disk::{Disk, DiskFile, is_absent};
 use crate::error::{Error, Result};
 use crate::format::codec::Malformed;
 use crate::format::header::{SEGMENT_HEADER_BYTES, SegmentHeader};
@@ -121,7 +121,7 @@ impl Segments {
             let file = segments.file(*number)?;
             file.sync_all()
                 .map_err(|error| Error::failed_sync(&segments.path(*number), error))?;
-            found = scan::last_footer(&segments, *number)?;
+            found = scan::last_footer(&segments, *number, false)?;
             if found.is_some() {
                 break;
             }
@@ -150,10 +150,10 @@ impl Segments {
             .map_err(|error| Error::failed_sync(&path, error))
     }
 
-    /// The same where the directory may be missing.
+    /// The same where the directory may be missing, or be none.
     pub(super) fn numbers_if_any(&self) -> Result<Vec<SegmentNumber>> {
         match self.numbers() {
-            Err(Error::Io { source, .. }) if source.kind() == ErrorKind::NotFound => Ok(Vec::new()),
+            Err(Error::Io { source, .. }) if is_absent(&source) => Ok(Vec::new()),
             numbers => numbers,
         }
     }
@@ -320,10 +320,11 @@ impl Segments {
         }
         let opened = self.options.disk.open(&relative(number));
         let file = opened.map_err(|error| {
-            if error.kind() == std::io::ErrorKind::NotFound {
-                Error::corrupted(&self.path(number), 0, "the file is missing")
-            } else {
-                Error::io("open", &self.path(number), error)
+            let path = self.path(number);
+            match error.kind() {
+                ErrorKind::NotFound => Error::corrupted(&path, 0, "the file is missing"),
+                ErrorKind::IsADirectory => Error::corrupted(&path, 0, "it is no file"),
+                _ => Error::io("open", &path, error),
             }
         })?;
         let mut files = self.files.write();

@@ -36,6 +36,15 @@ pub(crate) struct Salvaged {
     pub(crate) ends_in_hole: bool,
 }
 
+impl Salvaged {
+    /// Whether a frame that a batch or a later one made lies before a footer
+    /// that is damaged: batches follow one another, so none before is missing.
+    pub(crate) fn holds_one_since(&self, batch: Batch) -> bool {
+        let mut damaged = self.footers.iter().filter(|footer| footer.is_stand_in());
+        damaged.any(|footer| footer.entries.iter().any(|entry| entry.sequence >= batch))
+    }
+}
+
 /// What lies between two footers.
 #[derive(Debug, Default)]
 struct Section {
@@ -47,11 +56,10 @@ impl Segments {
     /// The last footer that ends a batch, of those that can be read.
     pub(crate) fn last_readable_footer(&self) -> Result<Option<(Location, Footer)>> {
         for number in self.numbers_if_any()?.into_iter().rev() {
-            match scan::last_footer(self, number) {
-                Ok(Some(found)) => return Ok(Some(found)),
-                // It is none of these files.
-                Ok(None) | Err(Error::Corrupted { .. }) => {}
-                Err(error) => return Err(error),
+            // What cannot be read is none of these files.
+            let found = readable(scan::last_footer(self, number, true))?;
+            if let Some(found) = found.flatten() {
+                return Ok(Some(found));
             }
         }
         Ok(None)
@@ -69,17 +77,14 @@ impl Segments {
     /// Bytes of all files there are.
     pub(crate) fn bytes_there(&self) -> Result<u64> {
         let numbers = self.numbers_if_any()?.into_iter();
-        numbers.map(|number| self.length(number)).sum()
+        numbers
+            .map(|number| Ok(readable(self.length(number))?.unwrap_or(0)))
+            .sum()
     }
 
     /// What a file holds up to `end`, by a look at all of it.
     pub(crate) fn salvage(&self, number: SegmentNumber, end: u64) -> Result<Salvaged> {
-        let mut bytes = match self.read_file(number) {
-            Ok(bytes) => bytes,
-            // Missing, all of it.
-            Err(Error::Corrupted { .. }) => Vec::new(),
-            Err(error) => return Err(error),
-        };
+        let mut bytes = readable(self.read_file(number))?.unwrap_or_default();
         let end = usize::try_from(end).unwrap_or(usize::MAX);
         bytes.truncate(end);
         let mut salvaged = Salvaged::default();
@@ -95,8 +100,19 @@ impl Segments {
     /// What lies in a file from `start` on, and is of batches whose footers are
     /// damaged: up to the last one of these.
     pub(crate) fn salvage_tail(&self, number: SegmentNumber, start: u32) -> Result<Salvaged> {
-        let bytes = self.read_file(number)?;
         let mut salvaged = Salvaged::default();
+        let Some(bytes) = readable(self.read_file(number))? else {
+            let at = Location {
+                segment: number,
+                offset: start,
+                length: 0,
+            };
+            salvaged.holes.push(Hole {
+                at,
+                is_footer: false,
+            });
+            return Ok(salvaged);
+        };
         let mut walk = Walk::new(self, number, &bytes, false);
         walk.offset = walk.offset.max(start as usize);
         let mut section = walk_sections(walk, number, &bytes, &mut salvaged);
@@ -115,6 +131,15 @@ impl Segments {
     }
 }
 
+/// `None` where nothing of a file can be read: it is missing, far too long, or
+/// something else has its name.
+fn readable<T>(found: Result<T>) -> Result<Option<T>> {
+    match found {
+        Err(Error::Corrupted { .. }) => Ok(None),
+        found => found.map(Some),
+    }
+}
+
 /// Goes from footer to footer; returns what lies behind the last.
 fn walk_sections(
     mut walk: Walk<'_>,
@@ -123,6 +148,7 @@ fn walk_sections(
     salvaged: &mut Salvaged,
 ) -> Section {
     let mut section = Section::default();
+    walk.is_of_any_kind = true;
     while let Some(step) = walk.next_frame() {
         let found = step.frame.map(|(location, frame)| match frame.kind {
             Kind::Footer => (frame.head::<Footer>().ok(), None),
@@ -134,7 +160,7 @@ fn walk_sections(
                 close(number, bytes, whole, Some(footer), salvaged);
             }
             Some((_, Some(entry))) => section.frames.push(entry),
-            _ => section.holes.push((step.offset, step.end)),
+            _ => section.holes.extend(pieces(bytes, (step.offset, step.end))),
         }
     }
     section
@@ -197,9 +223,30 @@ fn unnamed((start, end): (usize, usize), named: &[Location]) -> Vec<(usize, usiz
 
 /// Whether bytes that are no frame have the head and the length of a footer.
 fn claims_footer(bytes: &[u8], (start, end): (usize, usize)) -> bool {
-    let length = segment_frame::claimed_length(bytes, start).map(frame_bytes);
-    segment_frame::claimed_kind(bytes, start) == Some(Kind::Footer)
-        && length.is_some_and(|length| start.checked_add(length) == Some(end))
+    claimed_footer(bytes, start) == Some(end)
+}
+
+/// Where the bytes behind a footer begin, by what its head says.
+fn claimed_footer(bytes: &[u8], start: usize) -> Option<usize> {
+    let kind = segment_frame::claimed_kind(bytes, start)?;
+    let length = segment_frame::claimed_length(bytes, start)?;
+    let end = start.checked_add(frame_bytes(length))?;
+    (kind == Kind::Footer).then_some(end)
+}
+
+/// Damaged footers, where a hole is several of them and nothing else.
+fn pieces(bytes: &[u8], (start, end): (usize, usize)) -> Vec<(usize, usize)> {
+    let mut pieces = Vec::new();
+    let mut from = start;
+    while let Some(behind) = claimed_footer(bytes, from).filter(|behind| *behind <= end) {
+        pieces.push((from, behind));
+        from = behind;
+    }
+    if from == end {
+        pieces
+    } else {
+        vec![(start, end)]
+    }
 }
 
 /// What a footer would say of a frame.

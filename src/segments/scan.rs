@@ -9,16 +9,19 @@ use crate::format::identity::{Batch, Location, SegmentNumber};
 use crate::format::segment_frame::{self, Footer, Kind, Place, SegmentFrame, frame_bytes};
 use crate::format::sums::Sums;
 
-/// Finds the last footer of a file that ends a batch.
+/// Finds the last footer of a file that ends a batch; of those whose kind is
+/// damaged, too, if that is wanted.
 pub(super) fn last_footer(
     segments: &Segments,
     number: SegmentNumber,
+    is_of_any_kind: bool,
 ) -> Result<Option<(Location, Footer)>> {
     let bytes = segments.read_file(number)?;
     // The frames are checked by their own place: a damaged header alone hides
     // nothing.
     segments.check_header(number, &bytes)?;
     let mut walk = Walk::new(segments, number, &bytes, true);
+    walk.is_of_any_kind = is_of_any_kind;
     let mut last = None;
     while let Some(found) = walk.next_frame() {
         if let Some((location, frame)) = found.frame
@@ -47,6 +50,8 @@ pub(super) struct Walk<'b> {
     place: Place,
     /// Step over frames that are no footers without checking them.
     footers_only: bool,
+    /// Take a frame whose kind is damaged for what its checksum tells.
+    pub(super) is_of_any_kind: bool,
 }
 
 impl<'b> Walk<'b> {
@@ -66,6 +71,7 @@ impl<'b> Walk<'b> {
                 offset: 0,
             },
             footers_only,
+            is_of_any_kind: false,
         }
     }
 
@@ -81,6 +87,14 @@ impl<'b> Walk<'b> {
         segment_frame::parse(self.bytes, offset, self.place(offset)?)
     }
 
+    fn frame_here(&self) -> Option<SegmentFrame<'b>> {
+        if !self.is_of_any_kind {
+            return self.parse(self.offset);
+        }
+        let place = self.place(self.offset)?;
+        segment_frame::parse_of_any_kind(self.bytes, self.offset, place)
+    }
+
     /// Whether a frame begins where anything may lie.
     fn begins(&mut self, offset: usize) -> bool {
         let place = self.place(offset);
@@ -92,7 +106,7 @@ impl<'b> Walk<'b> {
         if offset >= self.bytes.len() {
             return None;
         }
-        if let Some(frame) = self.parse(offset) {
+        if let Some(frame) = self.frame_here() {
             self.offset = offset.saturating_add(frame_bytes(frame.length));
             return Some(self.step(offset, Some(frame)));
         }

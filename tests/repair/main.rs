@@ -13,6 +13,8 @@ mod directory;
 mod flips;
 mod identity;
 mod journal;
+mod kinds;
+mod no_files;
 mod progress;
 mod scene;
 mod segments;

@@ -1,18 +1,21 @@
 //! Damage in the segments costs what it hit, and what it may have hit.
 
+use std::ffi::{OsStr, OsString};
 use std::fs;
+use std::path::Path;
 use std::sync::Arc;
 
-use sessiondb::LossKind;
+use sessiondb::{LossKind, ManualClock, Session, SessionId};
+use tempfile::TempDir;
 
 use crate::directory::copy;
 use crate::scene::{Scene, by_hand};
 
 /// The kind of a footer's frame.
-const FOOTER: u32 = 5;
+pub(crate) const FOOTER: u32 = 5;
 
 /// Where the frames of a kind begin in a file.
-fn frames(bytes: &[u8], kind: u32) -> Vec<usize> {
+pub(crate) fn frames(bytes: &[u8], kind: u32) -> Vec<usize> {
     let word = |at: usize| u32::from_le_bytes(bytes[at..at + 4].try_into().unwrap());
     let mut found = Vec::new();
     let mut offset = 64;
@@ -26,7 +29,7 @@ fn frames(bytes: &[u8], kind: u32) -> Vec<usize> {
 }
 
 /// The footers of all files, in order.
-fn footers(scene: &Scene) -> Vec<(String, usize)> {
+pub(crate) fn footers(scene: &Scene) -> Vec<(String, usize)> {
     let mut footers = Vec::new();
     for name in scene.names("segments") {
         let bytes = fs::read(scene.old().join(&name)).unwrap();
@@ -236,52 +239,140 @@ fn a_session_of_a_batch_that_is_lost_is_not_saved_without_its_older_keys() {
     assert!(db.open_session(&session.id()).unwrap().is_none());
 }
 
-/// A batch of several files, whose end is damaged: each of the others may be
-/// missing, too, with the end of a session in it.
+/// Flips a bit of all footers from one on.
+fn damage_footers(scene: &Scene, footers: &[(String, usize)]) {
+    for (file, offset) in footers {
+        scene.flip(file, offset + 40);
+    }
+}
+
+/// A frame of the last batch says that none before it is missing.
+#[test]
+fn several_damaged_footers_at_the_end_lose_the_memory_of_dead_ids_alone() {
+    let whole = Scene::closed();
+    let footers = footers(&whole);
+    assert!(footers.len() > 4, "{footers:?}");
+    for first in 0..footers.len() {
+        let scene = whole.again();
+        damage_footers(&scene, &footers[first..]);
+        let outcome = scene.assert_honest();
+        outcome.assert_all_but(&scene, &[]);
+        assert_eq!(outcome.kinds(), [LossKind::DeadIds], "{first}");
+    }
+}
+
+/// One that names no frames follows another one.
+#[test]
+fn damaged_footers_side_by_side_are_footers() {
+    let whole = Scene::compacted();
+    let footers = footers(&whole);
+    let are_side_by_side = |pair: &[(String, usize)]| {
+        let (file, offset) = &pair[0];
+        let bytes = fs::read(whole.old().join(file)).unwrap();
+        let length = u32::from_le_bytes(bytes[*offset..offset + 4].try_into().unwrap());
+        let behind = offset + (16 + length as usize).next_multiple_of(8);
+        pair[1] == (file.clone(), behind)
+    };
+    let first = footers.windows(2).position(are_side_by_side).unwrap();
+    damage_footers(&whole, &footers[first..]);
+    let outcome = whole.assert_honest();
+    outcome.assert_all_but(&whole, &[]);
+}
+
+/// A batch of several files that ends sessions, by the directory and the names
+/// of its files.
+struct LongBatch {
+    directory: TempDir,
+    clock: Arc<ManualClock>,
+    gone: Vec<SessionId>,
+    files: Vec<OsString>,
+}
+
+impl LongBatch {
+    fn new() -> Self {
+        let directory = tempfile::tempdir().unwrap();
+        let played = directory.path().join("played");
+        let clock = Arc::default();
+        let db = by_hand(&clock).open(&played).unwrap();
+        let mut flushed: Vec<_> = (0..6).map(|_| db.create_session()).collect();
+        for session in &flushed {
+            session.set("name", "flushed").unwrap();
+        }
+        db.checkpoint().unwrap();
+        let gone = flushed.iter().map(Session::id).collect();
+        for session in &mut flushed {
+            session.flush().unwrap();
+            for number in 0..40 {
+                session
+                    .set(&format!("key-{number}"), &"v".repeat(400))
+                    .unwrap();
+            }
+        }
+        db.close().unwrap();
+        let files = fs::read_dir(played.join("segments")).unwrap();
+        let mut files: Vec<_> = files.map(|file| file.unwrap().file_name()).collect();
+        files.sort();
+        assert!(files.len() > 3, "the batch has several files");
+        Self {
+            directory,
+            clock,
+            gone,
+            files,
+        }
+    }
+
+    /// Damages a copy, and asserts that nobody comes back from it.
+    fn brings_nobody_back(&self, case: &OsStr, damage: impl FnOnce(&Path)) {
+        let case = self.directory.path().join(case);
+        let (old, new) = (case.join("old"), case.join("new"));
+        copy(&self.directory.path().join("played"), &old);
+        damage(&old.join("segments"));
+        by_hand(&self.clock).repair(&old, &new).unwrap();
+        let db = by_hand(&self.clock).open(&new).unwrap();
+        for id in &self.gone {
+            let found = db.open_session(id).unwrap();
+            assert!(found.is_none(), "{id} came back in {case:?}");
+        }
+    }
+}
+
+/// Damages the last footer of a file, and tells where it is.
+fn damage_last_footer(path: &Path) -> usize {
+    let mut bytes = fs::read(path).unwrap();
+    let end = frames(&bytes, FOOTER).pop().unwrap();
+    bytes[end + 20] ^= 1;
+    fs::write(path, bytes).unwrap();
+    end
+}
+
+/// Its end is damaged: each of the others may be missing, too, with the end of
+/// a session in it.
 #[test]
 fn a_file_that_is_missing_of_a_batch_without_its_end_brings_nobody_back() {
-    let directory = tempfile::tempdir().unwrap();
-    let played = directory.path().join("played");
-    let clock = Arc::default();
-    let db = by_hand(&clock).open(&played).unwrap();
-    let mut flushed: Vec<_> = (0..6).map(|_| db.create_session()).collect();
-    for session in &flushed {
-        session.set("name", "flushed").unwrap();
-    }
-    db.checkpoint().unwrap();
-    let gone: Vec<_> = flushed.iter().map(sessiondb::Session::id).collect();
-    for session in &mut flushed {
-        session.flush().unwrap();
-        for number in 0..40 {
-            session
-                .set(&format!("key-{number}"), &"v".repeat(400))
-                .unwrap();
-        }
-    }
-    db.close().unwrap();
-    let mut files: Vec<_> = fs::read_dir(played.join("segments")).unwrap().collect();
-    files.sort_by_key(|file| file.as_ref().unwrap().file_name());
-    let files: Vec<_> = files
-        .into_iter()
-        .map(|file| file.unwrap().file_name())
-        .collect();
-    let (last, others) = files.split_last().unwrap();
-    assert!(others.len() > 2, "the batch has several files");
+    let batch = LongBatch::new();
+    let (last, others) = batch.files.split_last().unwrap();
     for missing in others {
-        let case = directory.path().join(missing);
-        let (old, new) = (case.join("old"), case.join("new"));
-        copy(&played, &old);
-        let path = old.join("segments").join(last);
-        let mut bytes = fs::read(&path).unwrap();
-        let end = frames(&bytes, FOOTER).pop().unwrap();
-        bytes[end + 20] ^= 1;
-        fs::write(&path, bytes).unwrap();
-        fs::remove_file(old.join("segments").join(missing)).unwrap();
-        by_hand(&clock).repair(&old, &new).unwrap();
-        let db = by_hand(&clock).open(&new).unwrap();
-        for id in &gone {
-            let found = db.open_session(id).unwrap();
-            assert!(found.is_none(), "{id} came back without {missing:?}");
-        }
+        batch.brings_nobody_back(missing, |segments| {
+            damage_last_footer(&segments.join(last));
+            fs::remove_file(segments.join(missing)).unwrap();
+        });
     }
+}
+
+/// The others hold frames of the batch, which say that none before it is
+/// missing, and nothing of it itself.
+#[test]
+fn a_batch_whose_footers_are_damaged_and_whose_end_is_cut_off_brings_nobody_back() {
+    let batch = LongBatch::new();
+    let (last, others) = batch.files.split_last().unwrap();
+    let end = OsStr::new("end");
+    batch.brings_nobody_back(end, |segments| {
+        for file in others {
+            damage_last_footer(&segments.join(file));
+        }
+        let path = segments.join(last);
+        let end = damage_last_footer(&path);
+        let file = fs::File::options().write(true).open(path).unwrap();
+        file.set_len(end as u64 + 8).unwrap();
+    });
 }

@@ -1,10 +1,9 @@
 //! Whose files these are.
 
-use std::io::ErrorKind;
 use std::path::Path;
 
 use super::super::current::named;
-use crate::disk::Disk;
+use crate::disk::{Disk, is_absent};
 use crate::error::{Error, Result};
 use crate::format::header::{JOURNAL_HEADER_BYTES, JournalHeader, SegmentHeader};
 use crate::format::identity::DatabaseId;
@@ -17,13 +16,15 @@ pub(super) fn whose(disk: &dyn Disk) -> Result<DatabaseId> {
     }
     for directory in ["segments", "journal"] {
         let names = match disk.list(Path::new(directory)) {
-            Err(error) if error.kind() == ErrorKind::NotFound => continue,
+            Err(error) if is_absent(&error) => continue,
             names => {
                 names.map_err(|error| Error::io("list", &disk.root().join(directory), error))?
             }
         };
         for name in names {
-            let head = head(disk, &format!("{directory}/{name}"))?;
+            let Some(head) = head(disk, &format!("{directory}/{name}"))? else {
+                continue;
+            };
             let segment = SegmentHeader::decode(&head).map(|header| header.database);
             let journal = || JournalHeader::decode(&head).map(|header| header.database);
             if let Ok(database) = segment.or_else(|_| journal()) {
@@ -35,13 +36,16 @@ pub(super) fn whose(disk: &dyn Disk) -> Result<DatabaseId> {
     Err(Error::corrupted(disk.root(), 0, reason))
 }
 
-/// The first bytes of a file.
-fn head(disk: &dyn Disk, name: &str) -> Result<Vec<u8>> {
+/// The first bytes of a file; `None` for what is none.
+fn head(disk: &dyn Disk, name: &str) -> Result<Option<Vec<u8>>> {
     let failed = |error| Error::io("read", &disk.root().join(name), error);
-    let file = disk.open(Path::new(name)).map_err(failed)?;
+    let file = match disk.open(Path::new(name)) {
+        Err(error) if is_absent(&error) => return Ok(None),
+        file => file.map_err(failed)?,
+    };
     let length = file.length().map_err(failed)?;
     let length = usize::try_from(length).unwrap_or(usize::MAX);
     let mut bytes = vec![0; length.min(JOURNAL_HEADER_BYTES)];
     file.read_exact_at(&mut bytes, 0).map_err(failed)?;
-    Ok(bytes)
+    Ok(Some(bytes))
 }
