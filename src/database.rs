@@ -330,9 +330,11 @@ impl Database {
     /// are counted.
     ///
     /// Everything is checkpointed first. Costs two reads of the whole database;
-    /// readers and writers go on meanwhile. Memory is bounded: what one file
-    /// holds, and some sums of a million sessions at a time; with more of them
-    /// the index is looked at several times.
+    /// readers and writers go on meanwhile. It holds what is in one file, and
+    /// some sums of a million sessions at a time; with more of them the index is
+    /// looked at several times. What grows with the sessions is what the index
+    /// remembers of where it lies once all of it was read: some 30 bytes for
+    /// each session, besides the 50 that an open takes.
     ///
     /// ```
     /// # let db = sessiondb::Database::temporary()?;

@@ -40,8 +40,11 @@ impl Database {
     /// settings, [`Builder::repair_with`] tells how far it is.
     ///
     /// Costs several reads of the old directory and a write of what is saved.
-    /// Memory is bounded by the largest segment file, by the journal, and by
-    /// the list of what is lost.
+    /// It holds what is in the largest segment file, in the journal and in the
+    /// caches, and the list of what is lost: some 250 bytes for each session in
+    /// it. What else grows with the sessions is what the index remembers of where
+    /// it lies: some 60 bytes for each, no more than an open and a
+    /// [`verify`](Self::verify) of what is saved take.
     ///
     /// [`Builder::repair`]: crate::Builder::repair
     /// [`Builder::repair_with`]: crate::Builder::repair_with

@@ -1,7 +1,8 @@
 //! Verify: every frame, every index row, every reference.
 //!
 //! Memory is bounded: the contents of one segment file, or of one journal file,
-//! and so many generations at a time.
+//! and so many generations at a time; but for what sled remembers of pages that
+//! it has read.
 
 use std::collections::BTreeSet;
 

@@ -331,7 +331,7 @@ impl LongBatch {
         let db = by_hand(&self.clock).open(&new).unwrap();
         for id in &self.gone {
             let found = db.open_session(id).unwrap();
-            assert!(found.is_none(), "{id} came back in {case:?}");
+            assert!(found.is_none(), "{id} came back in {}", case.display());
         }
     }
 }
