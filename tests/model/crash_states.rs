@@ -16,6 +16,7 @@ mod camera;
 mod census;
 mod index;
 mod round;
+mod script;
 mod steps;
 
 use census::Census;

@@ -74,12 +74,13 @@ mod value;
 pub(crate) use beside::Beside;
 pub(crate) use config::{Config, Durabilities};
 pub(crate) use operation::{
-    Accident, Action, Blow, Ending, Operation, Owner, Recipe, Renewal, Turn,
+    Accident, Action, Blow, Ending, Operation, Owner, Recipe, Renewal, Turn, Whose,
 };
 pub(crate) use place::Place;
 pub(crate) use run::Run;
 pub(crate) use source::Bytes;
 pub(crate) use standing::Standing;
+pub(crate) use step::Walk;
 pub(crate) use tally::Tally;
 pub(crate) use terms::Terms;
 pub(crate) use value::Kind;

@@ -6,7 +6,7 @@ use std::mem;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard};
 
-use sessiondb::{Disk, DiskFile, DiskLock, IndexFate, SimulatedDisk};
+use sessiondb::{Crash, Disk, DiskFile, DiskLock, IndexFate, SimulatedDisk};
 
 use super::index::IndexFiles;
 use super::steps::Steps;
@@ -22,6 +22,19 @@ pub(crate) struct Picture {
     pub(crate) about: String,
     /// How many writes beside it were acknowledged.
     pub(crate) beside: usize,
+}
+
+impl Picture {
+    /// Whether it was taken in one of these steps.
+    pub(crate) fn is_in(&self, steps: &[&str]) -> bool {
+        self.steps.iter().any(|step| steps.contains(step))
+    }
+
+    /// Whether bytes or names wait for a sync.
+    pub(crate) fn is_unsynced(&self) -> bool {
+        let durable = self.disk.copy(Crash::KeepNothing, IndexFate::Lost);
+        durable.expect("a directory").image_hash() != self.disk.image_hash()
+    }
 }
 
 #[derive(Debug, Default)]

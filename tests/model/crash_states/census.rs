@@ -26,10 +26,16 @@ pub(crate) const STEPS: [&str; 16] = [
 
 /// Besides: the opening after a crash is cut off.
 pub(crate) const TWICE: &str = "opened twice";
+/// The opening after an acknowledged close is.
+pub(crate) const AFTER_CLOSE: &str = "after a close";
+/// The newest that is promised was written without waiting, and seen since.
+pub(crate) const SEEN: &str = "just seen";
+const BESIDES: [&str; 3] = [TWICE, AFTER_CLOSE, SEEN];
 
 #[derive(Debug, Default)]
 struct Counts {
-    /// The hashes of the images of all files, of states with unsynced bytes.
+    /// The hashes of the images of all files, of states with unsynced bytes; in
+    /// an opening after a close also of those with unsynced names alone.
     images: HashSet<u64>,
     /// How many of these states were left in each step.
     steps: BTreeMap<&'static str, u64>,
@@ -48,7 +54,7 @@ impl Census {
     }
 
     /// A state was opened, and is what it may be. `image` is of one that had
-    /// unsynced bytes.
+    /// something unsynced.
     pub(crate) fn count(&self, image: Option<u64>, steps: &[&'static str]) {
         let mut counts = self.lock();
         counts.judged += 1;
@@ -71,7 +77,7 @@ impl Census {
     /// Of the steps, the number of states of the one that has the fewest.
     pub(crate) fn fewest(&self) -> (&'static str, u64) {
         let counts = self.lock();
-        let steps = STEPS.into_iter().chain([TWICE]);
+        let steps = STEPS.into_iter().chain(BESIDES);
         let states = steps.map(|step| (step, counts.steps.get(step).copied().unwrap_or(0)));
         states
             .min_by_key(|(_, states)| *states)
@@ -83,7 +89,7 @@ impl fmt::Display for Census {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         let counts = self.lock();
         writeln!(formatter, "{:>14}  states", "step")?;
-        for step in STEPS.into_iter().chain([TWICE]) {
+        for step in STEPS.into_iter().chain(BESIDES) {
             let states = counts.steps.get(step).copied().unwrap_or(0);
             writeln!(formatter, "{step:>14}  {states}")?;
         }

@@ -7,25 +7,24 @@
 
 use std::collections::{BTreeMap, HashSet, VecDeque};
 use std::sync::Arc;
-use std::time::Duration;
 
 use sessiondb::{Crash, IndexFate, SimulatedDisk};
 use tracing::subscriber::with_default;
 
 use super::camera::{Camera, Picture};
-use super::census::{Census, TWICE};
+use super::census::{AFTER_CLOSE, Census, SEEN, TWICE};
 use super::index::{IndexFiles, Left};
-use super::steps::{AHEAD, Steps};
-use crate::model::{Beside, Config, Ending, Operation, Place, Run, Standing, Turn};
-use crate::power::{fill, set};
+use super::script::{Script, draw_config, draw_other};
+use super::steps::{AHEAD, OPEN, Steps};
+use crate::model::{Beside, Operation, Place, Run, Standing};
 
 const OPERATIONS: usize = 40;
 /// Operations that a state is used further with.
 const FURTHER: usize = 6;
-/// Longer than most sessions live.
-const LONG: Duration = Duration::from_secs(60 * 86_400);
 /// Writes beside steps of one kind.
 const WRITES: usize = 2;
+/// Added to the number of an operation that shuts, for the opening after it.
+const OPENINGS: u64 = 1 << 32;
 /// Characters that tell which operation it was; all of them follow a failure.
 const WHAT: usize = 60;
 /// Earlier indexes that may be left.
@@ -43,6 +42,9 @@ struct Round<'c> {
     camera: Camera,
     /// Indexes of earlier moments.
     indexes: VecDeque<Arc<IndexFiles>>,
+    /// Whether the newest promise is that somebody has seen what nobody waited
+    /// for.
+    is_seen: bool,
 }
 
 /// What holds for the pictures of one operation.
@@ -53,7 +55,31 @@ struct Way<'w> {
     standing: Standing,
     /// The position before the first write beside it.
     beside: u64,
-    is_second: bool,
+    kind: Kind,
+}
+
+/// What is special about the pictures of an operation.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    Usual,
+    /// The newest that is promised was written without waiting, and seen.
+    Seen,
+    /// An acknowledged close came before.
+    AfterClose,
+    /// The power has gone off before.
+    Second,
+}
+
+impl Kind {
+    /// What else such a picture counts as.
+    fn step(self, picture: &Picture) -> Option<&'static str> {
+        match self {
+            Self::Usual => None,
+            Self::Seen => Some(SEEN),
+            Self::AfterClose => picture.is_in(&[OPEN, AHEAD]).then_some(AFTER_CLOSE),
+            Self::Second => Some(TWICE),
+        }
+    }
 }
 
 pub(crate) fn round(seed: u64, census: &Census) {
@@ -74,94 +100,32 @@ pub(crate) fn round(seed: u64, census: &Census) {
             steps,
             camera,
             indexes: VecDeque::from([Arc::default()]),
+            is_seen: false,
         };
         round.judge_all(&Way {
             what: "the creation",
             number: u64::MAX,
             standing: run.standing(),
             beside: 0,
-            is_second: false,
+            kind: Kind::Usual,
         });
-        let mut script = script(seed);
+        let mut script = Script::new(seed);
         for number in 0..OPERATIONS {
-            let operation = script.pop_front().unwrap_or_else(|| draw(&mut random));
-            round.apply(&mut run, number as u64, &operation);
+            let operation = script.next(&mut random);
+            match operation {
+                Operation::Reopen { cleanly, .. } => {
+                    round.reopen(&mut run, number as u64, &operation, cleanly);
+                }
+                _ => round.apply(&mut run, number as u64, &operation),
+            }
         }
         run.finish();
     });
 }
 
-/// So small that all there is to do in the background is due often; and no
-/// thread writes by itself.
-fn draw_config(random: &mut fastrand::Rng) -> Config {
-    Config {
-        sync_within: Duration::from_secs(3600),
-        index_bytes: 0,
-        ..Config::draw(random)
-    }
-}
-
-/// How a round begins: with what seldom comes by itself, large sessions whose
-/// rows are to be swept, or some that are to be purged.
-fn script(seed: u64) -> VecDeque<Operation> {
-    let mut script = VecDeque::new();
-    if seed.is_multiple_of(2) {
-        for slot in 0..3 {
-            script.push_back(fill(slot, 40));
-        }
-        script.push_back(Operation::Checkpoint);
-        for slot in 0..3 {
-            let ending = Ending::Flush;
-            script.push_back(Operation::End { slot, ending });
-        }
-        script.push_back(Operation::Compact);
-    } else {
-        for slot in 0..4 {
-            script.push_back(set(slot, "user", 700));
-        }
-        script.push_back(Operation::Checkpoint);
-        script.push_back(set(4, "not in the segments", 700));
-        script.push_back(Operation::Clock(Turn::Forward(LONG)));
-        script.push_back(Operation::Purge);
-    }
-    script
-}
-
-fn draw(random: &mut fastrand::Rng) -> Operation {
-    match random.u32(..24) {
-        0..=2 => Operation::Checkpoint,
-        3 => Operation::Compact,
-        4 => Operation::Erase,
-        5 => Operation::Purge,
-        6..=7 => Operation::Reopen {
-            cleanly: random.bool(),
-            terms: None,
-        },
-        8..=10 => fill(random.usize(..6), random.usize(20..60)),
-        _ => draw_other(random),
-    }
-}
-
-/// Without crashes: they come anyway.
-fn draw_other(random: &mut fastrand::Rng) -> Operation {
-    loop {
-        match Operation::draw(random) {
-            Operation::Crash(_) | Operation::PowerOff { .. } => {}
-            Operation::Reopen { cleanly, .. } => {
-                return Operation::Reopen {
-                    cleanly,
-                    terms: None,
-                };
-            }
-            operation => return operation,
-        }
-    }
-}
-
 impl Round<'_> {
     fn apply(&mut self, run: &mut Run, number: u64, operation: &Operation) {
-        let what = format!("operation {number}, {operation:?}");
-        let what: String = what.chars().take(WHAT).collect();
+        let what = told(number, operation);
         let before = run.standing();
         let beside = matches!(operation, Operation::Checkpoint | Operation::Compact)
             .then(|| run.begin_beside());
@@ -181,20 +145,66 @@ impl Round<'_> {
             number,
             standing,
             beside: first,
-            is_second: false,
+            kind: self.kind(),
         });
+        if before.promises_less(&after) {
+            self.is_seen = before.only_promises_more(&after) && is_a_look(operation);
+        }
         if first > 0 {
             run.history.settle_all();
         }
+        self.look_after(run, &what, number);
+    }
+
+    /// The opening after a close is judged by itself: nothing may be missing.
+    fn reopen(&mut self, run: &mut Run, number: u64, operation: &Operation, cleanly: bool) {
+        let what = told(number, operation);
+        let before = run.standing();
+        self.camera.begin();
+        run.announce(operation);
+        let is_shut = run.shut(cleanly);
+        assert!(is_shut, "{}: {what}: the power went", self.label);
+        let shut = run.standing();
+        self.judge_all(&Way {
+            what: &what,
+            number,
+            standing: before.on_the_way_to(&shut),
+            beside: 0,
+            kind: self.kind(),
+        });
+        self.is_seen = false;
+        self.camera.begin();
+        run.open_again(None);
+        self.judge_all(&Way {
+            what: &format!("the opening of {what}"),
+            number: number + OPENINGS,
+            standing: shut,
+            beside: 0,
+            kind: if cleanly {
+                Kind::AfterClose
+            } else {
+                Kind::Usual
+            },
+        });
+        self.look_after(run, &what, number);
+    }
+
+    fn kind(&self) -> Kind {
+        if self.is_seen { Kind::Seen } else { Kind::Usual }
+    }
+
+    /// Now and then, and where somebody has seen something, the power goes off
+    /// between two operations.
+    fn look_after(&mut self, run: &Run, what: &str, number: u64) {
         let mut random = chosen_by(&[self.seed, number]);
-        if random.u32(..4) == 0 {
+        if random.u32(..4) == 0 || self.is_seen {
             let picture = self.camera.picture("nothing".to_owned());
             let way = Way {
                 what: &format!("after {what}"),
                 number,
                 standing: run.standing(),
                 beside: 0,
-                is_second: false,
+                kind: self.kind(),
             };
             self.judge(&way, &picture, &mut HashSet::new(), random);
         }
@@ -225,14 +235,18 @@ impl Round<'_> {
         seen: &mut Seen,
         mut random: fastrand::Rng,
     ) {
-        let is_unsynced = picture.disk.unsynced_bytes() > 0;
+        let is_unsynced = match way.kind {
+            // There are more names than bytes.
+            Kind::AfterClose => picture.is_unsynced(),
+            _ => picture.disk.unsynced_bytes() > 0,
+        };
         if self.indexes.back() != Some(&picture.index) {
             self.indexes.push_back(Arc::clone(&picture.index));
             if self.indexes.len() > INDEXES {
                 self.indexes.pop_front();
             }
         }
-        for crash in draw_crashes(&mut random, is_unsynced, way.is_second) {
+        for crash in draw_crashes(&mut random, is_unsynced, way.kind == Kind::Second) {
             let survivor = picture.disk.crash(crash, IndexFate::Lost);
             let survivor = survivor.expect("a directory for the index");
             let image = survivor.image_hash();
@@ -269,7 +283,7 @@ impl Round<'_> {
             0 => way.standing.clone(),
             written => way.standing.clone().settled(way.beside + written as u64),
         };
-        let is_filmed = !way.is_second && random.u32(..12) == 0;
+        let is_filmed = way.kind != Kind::Second && random.u32(..12) == 0;
         let camera = Camera::new(&survivor, &self.steps);
         let place = if is_filmed {
             camera.begin();
@@ -282,9 +296,7 @@ impl Round<'_> {
         run.wake();
         let pictures = camera.end();
         let mut steps = picture.steps.clone();
-        if way.is_second {
-            steps.push(TWICE);
-        }
+        steps.extend(way.kind.step(picture));
         self.census.count(image, &steps);
         // Nobody has seen anything yet; what is seen has to stay.
         let second = Way {
@@ -292,7 +304,7 @@ impl Round<'_> {
             number: random.u64(..),
             standing,
             beside: 0,
-            is_second: true,
+            kind: Kind::Second,
         };
         let mut seen = HashSet::new();
         self.judge_each(&second, &pictures, &mut seen);
@@ -313,6 +325,26 @@ impl Round<'_> {
             self.census.count_life();
         }
     }
+}
+
+/// Which operation it was.
+fn told(number: u64, operation: &Operation) -> String {
+    let what = format!("operation {number}, {operation:?}");
+    what.chars().take(WHAT).collect()
+}
+
+/// Whether what an operation promises is only what it tells of: it does not
+/// wait for the disk because somebody wants that.
+fn is_a_look(operation: &Operation) -> bool {
+    !matches!(
+        operation,
+        Operation::Commit { .. }
+            | Operation::Checkpoint
+            | Operation::Compact
+            | Operation::Erase
+            | Operation::Purge
+            | Operation::Verify
+    )
 }
 
 /// Somebody writes before the first steps of each kind that write nothing

@@ -9,6 +9,8 @@ use tracing::{Event, Metadata, Subscriber};
 
 /// The step of another thread than the one that is listened to.
 pub(crate) const AHEAD: &str = "journal_ahead";
+/// Of an opening.
+pub(crate) const OPEN: &str = "open";
 /// Where nothing is written through the disk: the index alone changes.
 const PAUSES: [&str; 2] = ["publish_session", "sweep_generation"];
 

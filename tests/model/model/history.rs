@@ -77,6 +77,11 @@ impl History {
         self.latest().position
     }
 
+    /// The position of the last change that has to survive a crash.
+    pub(crate) fn promised(&self) -> u64 {
+        self.durable.position
+    }
+
     /// A change was made, or tried.
     pub(crate) fn push(&mut self, state: State, touched: &[Name]) {
         let position = self.position() + 1;

@@ -88,13 +88,21 @@ impl Run {
     }
 
     pub(crate) fn reopen(&mut self, cleanly: bool, terms: Option<Terms>) {
+        if self.shut(cleanly) {
+            self.open_again(terms);
+        }
+    }
+
+    /// Closes, or just drops every handle. False when the power went.
+    pub(crate) fn shut(&mut self, cleanly: bool) -> bool {
         self.verify_if_due();
         if self.place.is_off() {
-            return;
+            return false;
         }
         if cleanly {
             if let Err(error) = self.database().close() {
-                return self.expect_power_off("close", &error);
+                self.expect_power_off("close", &error);
+                return false;
             }
             self.history.settle_checkpoint();
             for handle in self.handles.iter().flatten() {
@@ -105,9 +113,14 @@ impl Run {
         }
         self.drop_all();
         if self.place.is_off() {
-            return;
+            return false;
         }
         self.history.settle_all();
+        true
+    }
+
+    /// Opens what was shut, perhaps under other terms.
+    pub(crate) fn open_again(&mut self, terms: Option<Terms>) {
         self.tally.reopens += 1;
         // A purge of its own may have come before terms under which nothing
         // would be over.

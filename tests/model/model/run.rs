@@ -123,14 +123,19 @@ impl Run {
 
     /// Applies one operation to both sides.
     pub(crate) fn apply(&mut self, operation: &Operation) {
+        self.announce(operation);
+        self.perform(operation);
+        self.rise();
+    }
+
+    /// What comes before every operation.
+    pub(crate) fn announce(&mut self, operation: &Operation) {
         if self.recent.len() == RECENT {
             self.recent.pop_front();
         }
         self.recent.push_back(format!("{operation:?}"));
         self.tally.operations += 1;
         self.make_room();
-        self.perform(operation);
-        self.rise();
     }
 
     fn perform(&mut self, operation: &Operation) {

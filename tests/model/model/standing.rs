@@ -73,6 +73,15 @@ impl Standing {
         }
     }
 
+    /// Whether more is promised after something that has changed nothing.
+    pub(crate) fn only_promises_more(&self, after: &Self) -> bool {
+        self.history.position() == after.history.position() && self.promises_less(after)
+    }
+
+    pub(crate) fn promises_less(&self, after: &Self) -> bool {
+        self.history.promised() < after.history.promised()
+    }
+
     /// The same once this change was acknowledged.
     pub(crate) fn settled(mut self, position: u64) -> Self {
         self.history.settle(position);
