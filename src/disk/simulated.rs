@@ -177,6 +177,12 @@ impl SimulatedDisk {
         self.shared.state().faults.clear();
     }
 
+    /// How many planted faults have not yet struck as often as they are to.
+    #[must_use]
+    pub fn faults(&self) -> usize {
+        self.shared.state().faults.count()
+    }
+
     /// How many bytes all files may have together; without one, any number.
     /// A write that would grow beyond it fails with the kind `StorageFull` and
     /// writes nothing.

@@ -1,6 +1,6 @@
 //! A fixed workload in which every operation of the disk fails once, in every
-//! way. What was acknowledged is there afterwards, and of what failed all or
-//! nothing.
+//! way, and the machine goes on or loses its power. What was acknowledged is
+//! there afterwards, and of what failed all or nothing.
 
 use std::io::ErrorKind;
 use std::sync::Arc;
@@ -14,7 +14,11 @@ use crate::workload::Workload;
 fn effects(operation: Operation) -> &'static [FaultEffect] {
     match operation {
         Operation::Write => &[FaultEffect::Refuse, FaultEffect::ShortWrite],
-        Operation::SyncData | Operation::SyncAll => &[FaultEffect::Refuse, FaultEffect::LosePages],
+        Operation::SyncData | Operation::SyncAll => &[
+            FaultEffect::Refuse,
+            FaultEffect::LosePages,
+            FaultEffect::LoseSomePages(0),
+        ],
         _ => &[FaultEffect::Refuse],
     }
 }
@@ -29,16 +33,36 @@ fn kinds(operation: Operation) -> &'static [ErrorKind] {
     }
 }
 
-/// What a machine that goes on leaves of the files, one that loses its power,
-/// and one that loses it in the middle of writing.
-fn aftermaths(seed: u64) -> [Option<Crash>; 3] {
-    [None, Some(Crash::KeepNothing), Some(Crash::Random(seed))]
+/// What becomes of the machine.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Aftermath {
+    GoesOn,
+    /// It loses its power once the database was closed.
+    Closed(Crash),
+    /// It loses it at once.
+    Cut(Crash),
 }
 
-fn after(disk: &SimulatedDisk, how: Option<Crash>) -> SimulatedDisk {
-    match how {
-        None => disk.clone(),
-        Some(how) => disk.crash(how, IndexFate::Kept).unwrap(),
+/// Of what is not synced any part may be left, after every failure other ones.
+fn aftermaths(seed: u64) -> [Aftermath; 8] {
+    let more = 1000;
+    [
+        Aftermath::GoesOn,
+        Aftermath::Closed(Crash::KeepNothing),
+        Aftermath::Closed(Crash::Random(seed)),
+        Aftermath::Cut(Crash::KeepNothing),
+        Aftermath::Cut(Crash::KeepAll),
+        Aftermath::Cut(Crash::Random(seed)),
+        Aftermath::Cut(Crash::Random(seed + more)),
+        Aftermath::Cut(Crash::Prefix(seed)),
+    ]
+}
+
+/// The next seed for an effect that has one.
+fn chosen_by(effect: FaultEffect, seed: u64) -> FaultEffect {
+    match effect {
+        FaultEffect::LoseSomePages(_) => FaultEffect::LoseSomePages(seed),
+        other => other,
     }
 }
 
@@ -67,8 +91,10 @@ fn fail_each(operation: Operation) {
 /// Whether the workload got as far as the fault.
 fn fail_once(operation: Operation, (effect, kind): (FaultEffect, ErrorKind), nth: u64) -> bool {
     let mut struck = false;
-    for how in aftermaths(nth) {
-        let context = format!("{operation:?} number {nth}, {kind:?}, {effect:?}, then {how:?}");
+    for (number, aftermath) in aftermaths(nth).into_iter().enumerate() {
+        let effect = chosen_by(effect, nth * 8 + number as u64);
+        let context =
+            format!("{operation:?} number {nth}, {kind:?}, {effect:?}, then {aftermath:?}");
         let disk = disk(nth);
         disk.inject(Fault {
             after: nth,
@@ -76,10 +102,9 @@ fn fail_once(operation: Operation, (effect, kind): (FaultEffect, ErrorKind), nth
             ..fault(operation, "", effect)
         });
         let recorder = Recorder::new(&disk);
-        let workload = run(&recorder, &context);
-        struck |= recorder.met_a_fault();
+        let (workload, survivor) = run(&disk, &recorder, aftermath, &context);
+        struck |= disk.faults() == 0;
         disk.clear_faults();
-        let survivor = after(&disk, how);
         let again = reopen(&survivor, &context);
         let Some(workload) = workload else {
             let (fresh, outcome) = Workload::run(&again);
@@ -88,26 +113,44 @@ fn fail_once(operation: Operation, (effect, kind): (FaultEffect, ErrorKind), nth
             continue;
         };
         let place = workload.place(&again, &context);
-        if how.is_none() {
+        if aftermath == Aftermath::GoesOn {
             stays(&survivor, &workload, place, &context);
         }
     }
     struck
 }
 
-/// Runs the workload; none where the opening failed already.
-fn run(recorder: &Recorder, context: &str) -> Option<Workload> {
+/// Runs the workload; none where the opening failed already. And the disk
+/// afterwards.
+fn run(
+    disk: &SimulatedDisk,
+    recorder: &Recorder,
+    aftermath: Aftermath,
+    context: &str,
+) -> (Option<Workload>, SimulatedDisk) {
     let opened = builder().open_on(Arc::new(recorder.clone()));
-    let database = opened.ok()?;
-    let (workload, outcome) = Workload::run(&database);
-    if let Err(error) = &outcome {
-        let is_full = matches!(error, Error::StorageFull { .. });
-        let is_foreseen = is_failure(error) || is_full;
-        assert!(is_foreseen, "{context}: {error}");
-        assert!(recorder.met_a_fault(), "{context}: {error}");
+    let workload = opened.as_ref().ok().map(|database| {
+        let (workload, outcome) = Workload::run(database);
+        if let Err(error) = &outcome {
+            let is_full = matches!(error, Error::StorageFull { .. });
+            let is_foreseen = is_failure(error) || is_full;
+            assert!(is_foreseen, "{context}: {error}");
+            assert!(recorder.met_a_fault(), "{context}: {error}");
+        }
+        workload
+    });
+    let crash = |how| disk.crash(how, IndexFate::Kept).unwrap();
+    if let Aftermath::Cut(how) = aftermath {
+        // What the database does afterwards is lost.
+        return (workload, crash(how));
     }
-    let _ = database.close();
-    Some(workload)
+    if let Ok(database) = opened {
+        let _ = database.close();
+    }
+    match aftermath {
+        Aftermath::Closed(how) => (workload, crash(how)),
+        _ => (workload, disk.clone()),
+    }
 }
 
 /// What was shown once survives a power cut.

@@ -13,6 +13,7 @@ mod checkpoint;
 mod closing;
 mod crash_states;
 mod creation;
+mod failing;
 mod journal_files;
 mod met;
 mod model;

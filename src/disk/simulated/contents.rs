@@ -6,6 +6,7 @@
 //! except for bytes that a failed sync has lost.
 //! Refuses: files too long for memory.
 
+use std::collections::BTreeSet;
 use std::hash::{Hash as _, Hasher};
 use std::io;
 use std::path::PathBuf;
@@ -15,6 +16,10 @@ use parking_lot::Mutex;
 /// A file no test needs; a longer one is a bug of the caller, and would
 /// otherwise end the process for want of memory.
 const MAXIMUM_LENGTH: u64 = 1 << 34;
+
+/// What a system keeps of a file in memory, and loses or brings to the platter
+/// as a whole.
+const PAGE: usize = 4096;
 
 /// One unsynced write or change of length.
 #[derive(Debug, Clone)]
@@ -46,6 +51,37 @@ impl Change {
     pub(super) fn apply_torn(&self, content: &mut Vec<u8>, kept: usize) {
         set_length(content, content.len().max(self.offset + kept));
         self.write(content, kept);
+    }
+
+    /// The pages that it writes to.
+    fn pages(&self) -> impl Iterator<Item = usize> {
+        let end = self.offset + self.bytes.len();
+        let pages = self.offset / PAGE..end.div_ceil(PAGE);
+        pages.filter(|_| !self.bytes.is_empty())
+    }
+
+    /// The same change without what it writes to these pages; nothing is left
+    /// of it but its length where it writes to no others.
+    fn without(&self, lost: &BTreeSet<usize>) -> Vec<Self> {
+        let piece = |offset, bytes: &[u8]| Self {
+            sequence: self.sequence,
+            offset,
+            bytes: bytes.to_vec(),
+            length: self.length,
+        };
+        let end = self.offset + self.bytes.len();
+        let kept = self.pages().filter(|page| !lost.contains(page));
+        let kept = kept.filter_map(|page| {
+            let start = self.offset.max(page * PAGE);
+            let end = end.min((page + 1) * PAGE);
+            let bytes = self.bytes.get(start - self.offset..end - self.offset)?;
+            Some(piece(start, bytes))
+        });
+        let mut pieces: Vec<Self> = kept.collect();
+        if pieces.is_empty() {
+            pieces.push(piece(self.offset, &[]));
+        }
+        pieces
     }
 
     fn write(&self, content: &mut [u8], kept: usize) {
@@ -218,13 +254,14 @@ impl Contents {
         self.claimed_synced = self.claimed;
     }
 
-    /// A sync that fails and marks the dirty pages clean: reads still see the
-    /// bytes, and no later sync will bring them to the platter. The length is
-    /// metadata and stays to be synced.
-    pub(super) fn lose(&mut self) {
-        for change in &mut self.log {
-            change.bytes = Vec::new();
-        }
+    /// A sync that fails and marks dirty pages clean, those that `is_lost`
+    /// picks: reads still see the bytes, and no later sync will bring them to
+    /// the platter. The length is metadata and stays to be synced.
+    pub(super) fn lose(&mut self, mut is_lost: impl FnMut() -> bool) {
+        let dirty: BTreeSet<usize> = self.log.iter().flat_map(Change::pages).collect();
+        let lost = dirty.into_iter().filter(|_| is_lost()).collect();
+        let changes = self.log.iter().flat_map(|change| change.without(&lost));
+        self.log = changes.collect();
     }
 
     /// How many bytes await a sync, each counted once.

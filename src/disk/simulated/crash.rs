@@ -63,7 +63,7 @@ impl Random {
         usize::try_from(drawn).unwrap_or(limit)
     }
 
-    fn coin(&mut self) -> bool {
+    pub(super) fn coin(&mut self) -> bool {
         self.next() & 1 == 1
     }
 }

@@ -51,6 +51,9 @@ pub enum FaultEffect {
     /// Of a file's sync, the dirty pages are marked clean: reads still see the
     /// bytes, and they never reach the platter, whatever is synced later.
     LosePages,
+    /// The same of some pages of 4 KiB, chosen by this seed; the others await
+    /// another sync.
+    LoseSomePages(u64),
 }
 
 /// An error at a chosen place.
@@ -115,6 +118,10 @@ impl Faults {
 
     pub(super) fn clear(&mut self) {
         self.planted.clear();
+    }
+
+    pub(super) fn count(&self) -> usize {
+        self.planted.len()
     }
 
     /// The first planted fault that strikes this operation.

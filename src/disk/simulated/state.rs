@@ -14,6 +14,7 @@ use parking_lot::{Mutex, MutexGuard};
 use tempfile::TempDir;
 
 use super::contents::Inode;
+use super::crash::Random;
 use super::faults::{FaultEffect, Faults, Operation, Strike};
 use super::names::Names;
 use crate::disk::{DiskFile, DiskLock};
@@ -141,8 +142,13 @@ impl SimulatedFile {
                 Ok(())
             }
             Some(strike) => {
-                if strike.effect == FaultEffect::LosePages {
-                    contents.lose();
+                match strike.effect {
+                    FaultEffect::LosePages => contents.lose(|| true),
+                    FaultEffect::LoseSomePages(seed) => {
+                        let mut random = Random::new(self.shared.seed, seed);
+                        contents.lose(|| random.coin());
+                    }
+                    FaultEffect::Refuse | FaultEffect::ShortWrite => {}
                 }
                 Err(strike.error())
             }

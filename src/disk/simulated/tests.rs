@@ -299,6 +299,38 @@ fn pages_lost_by_a_failed_sync_stay_lost_after_a_later_one() {
 }
 
 #[test]
+fn a_failed_sync_may_lose_any_of_the_pages_and_leaves_the_others_to_the_next() {
+    const PAGE: usize = 4096;
+    let mut met = std::collections::BTreeSet::new();
+    for seed in 0..100 {
+        let disk = disk();
+        let file = created(&disk, "a");
+        // Two writes to each page, and neither begins or ends with one.
+        file.write_all_at(&[1; 3 * PAGE], 100).unwrap();
+        file.write_all_at(&[2; 3 * PAGE], 200).unwrap();
+        disk.inject(fault(Operation::SyncData, FaultEffect::LoseSomePages(seed)));
+        file.sync_data().unwrap_err();
+        assert_eq!(disk.read_file("a").unwrap()[PAGE], 2, "still seen");
+        let bytes = |how| after(&disk.twin(IndexFate::Lost).unwrap(), how).read_file("a");
+        assert!(bytes(Crash::KeepNothing).unwrap().is_empty());
+        let kept = bytes(Crash::KeepAll).unwrap();
+        assert_eq!(kept.len(), 3 * PAGE + 200, "the length is no page");
+        file.sync_data().unwrap();
+        assert_eq!(bytes(Crash::KeepNothing).unwrap(), kept);
+        let pages = kept.chunks(PAGE).enumerate();
+        let fates = pages.map(|(number, page)| {
+            let skipped = if number == 0 { 100 } else { 0 };
+            let written = &page[skipped..];
+            let is_lost = written.iter().all(|byte| *byte == 0);
+            assert!(is_lost || !written.contains(&0), "a page fares as a whole");
+            is_lost
+        });
+        met.insert(fates.collect::<Vec<_>>());
+    }
+    assert_eq!(met.len(), 16, "{met:?}");
+}
+
+#[test]
 fn a_refused_sync_keeps_the_bytes_for_the_next_one() {
     let disk = disk();
     let file = created(&disk, "a");

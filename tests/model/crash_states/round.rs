@@ -190,7 +190,11 @@ impl Round<'_> {
     }
 
     fn kind(&self) -> Kind {
-        if self.is_seen { Kind::Seen } else { Kind::Usual }
+        if self.is_seen {
+            Kind::Seen
+        } else {
+            Kind::Usual
+        }
     }
 
     /// Now and then, and where somebody has seen something, the power goes off

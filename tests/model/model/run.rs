@@ -4,7 +4,7 @@ use std::collections::{BTreeSet, VecDeque};
 use std::fmt::Debug;
 use std::sync::Arc;
 
-use sessiondb::{Database, SessionId};
+use sessiondb::{Database, Fault, SessionId};
 
 use super::answer::{Answer, Failure};
 use super::config::Config;
@@ -41,6 +41,8 @@ pub(crate) struct Run {
     pub(crate) armed: Option<Accident>,
     /// Disk operations that the power is on for.
     pub(crate) limit: u64,
+    /// Whether an operation of the disk is to fail, or has failed.
+    pub(crate) is_failing: bool,
     /// Values that an immediate pop handed out: nobody may get them again.
     pub(crate) spent: BTreeSet<Vec<u8>>,
     /// IDs that died by an acknowledged immediate operation.
@@ -74,6 +76,7 @@ impl Run {
             births: 0,
             armed,
             limit: u64::MAX,
+            is_failing: false,
             spent: BTreeSet::new(),
             buried: BTreeSet::new(),
             unverified: false,
@@ -227,6 +230,44 @@ impl Run {
         self.limit = u64::MAX;
     }
 
+    /// An operation of the disk is to fail. The power goes off as soon as
+    /// somebody is told of it, and perhaps never.
+    pub(crate) fn plant(&mut self, fault: Fault, then: Accident) {
+        self.disarm();
+        if let Some(disk) = self.place.disk().filter(|disk| !disk.is_off()) {
+            disk.inject(fault);
+            self.is_failing = true;
+            self.armed = Some(then);
+        }
+    }
+
+    /// An operation that has not failed by now does not fail any more. After
+    /// one that has, of which nothing has told yet, the power goes off.
+    pub(crate) fn relent(&mut self) {
+        if let Some(disk) = self.place.disk().filter(|_| self.is_failing) {
+            if disk.faults() == 0 {
+                self.tally.failures_unnoticed += 1;
+                disk.power_off();
+            }
+            disk.clear_faults();
+            self.is_failing = false;
+            self.rise();
+        }
+    }
+
+    /// Nothing can be expected of a database that has met a fault, but that
+    /// all is there once it is opened again.
+    fn is_off(&self) -> bool {
+        if let Some(disk) = self
+            .place
+            .disk()
+            .filter(|disk| self.is_failing && disk.faults() == 0)
+        {
+            disk.power_off();
+        }
+        self.place.is_off()
+    }
+
     /// The last words of every run.
     pub(crate) fn finish(mut self) -> Tally {
         self.disarm();
@@ -246,6 +287,8 @@ impl Run {
     fn rise(&mut self) {
         if self.place.is_off() {
             self.tally.interrupted += 1;
+            self.tally.failures += u64::from(self.is_failing);
+            self.is_failing = false;
             let accident = self.armed.take().expect("an accident was armed");
             self.fall(&accident);
         }
@@ -285,7 +328,7 @@ impl Run {
             return true;
         }
         if let Answer::Failure(Failure::Trouble(_)) = actual
-            && self.place.is_off()
+            && self.is_off()
         {
             return false;
         }
@@ -293,11 +336,7 @@ impl Run {
     }
 
     pub(crate) fn expect_power_off(&self, what: &str, error: &sessiondb::Error) {
-        assert!(
-            self.place.is_off(),
-            "{}: {what} failed: {error:?}",
-            self.label
-        );
+        assert!(self.is_off(), "{}: {what} failed: {error:?}", self.label);
     }
 }
 

@@ -103,6 +103,7 @@ impl Standing {
             births: self.births,
             armed: None,
             limit: u64::MAX,
+            is_failing: false,
             spent: self.spent.clone(),
             buried: self.buried.clone(),
             unverified: false,

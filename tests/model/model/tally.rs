@@ -21,6 +21,10 @@ pub(crate) struct Tally {
     pub(crate) interrupted: u64,
     /// Of openings.
     pub(crate) openings_cut: u64,
+    /// Crashes right after something had failed.
+    pub(crate) failures: u64,
+    /// Failed operations of the disk that nothing told of.
+    pub(crate) failures_unnoticed: u64,
     /// Crashes that took something which nobody was promised.
     pub(crate) crashes_that_took: u64,
     /// Changes that were under way when the power went, and are there.
@@ -83,6 +87,8 @@ impl AddAssign for Tally {
         self.crashes += other.crashes;
         self.interrupted += other.interrupted;
         self.openings_cut += other.openings_cut;
+        self.failures += other.failures;
+        self.failures_unnoticed += other.failures_unnoticed;
         self.crashes_that_took += other.crashes_that_took;
         self.unacknowledged_kept += other.unacknowledged_kept;
         self.pages = self.pages.max(other.pages);
