@@ -112,7 +112,8 @@ impl Run {
             }
         }
         self.drop_all();
-        if self.place.is_off() {
+        // A drop tells nobody what it could not do.
+        if self.is_off() {
             return false;
         }
         self.history.settle_all();

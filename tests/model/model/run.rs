@@ -257,7 +257,7 @@ impl Run {
 
     /// Nothing can be expected of a database that has met a fault, but that
     /// all is there once it is opened again.
-    fn is_off(&self) -> bool {
+    pub(super) fn is_off(&self) -> bool {
         if let Some(disk) = self
             .place
             .disk()
