@@ -4,103 +4,28 @@ use std::collections::HashSet;
 use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
+use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, Sender, channel, sync_channel};
-use std::sync::{Mutex, OnceLock};
 use std::thread;
 
 use sessiondb::Crash;
 
-use crate::account::Account;
-use crate::child::small;
-use crate::directory::copy;
+use crate::alarm::{PATIENCE, watched};
 use crate::expectation::Expectation;
-use crate::history::History;
-use crate::image::{Image, fresh};
-use crate::observer::Observer;
-use crate::recording::{Action, Moment, Recording};
-use crate::replay::{Ignored, Replay};
+use crate::image::Image;
+use crate::recording::{Action, is_in_an_index};
+use crate::replay::{Ignored, Replay, Unsynced};
+use crate::trace::{Trace, number};
 use crate::tracer;
 
 /// Images that are opened side by side.
 const OPENERS: usize = 2;
 /// Cuts of one recording; for more there are more recordings.
 const CUTS_PER_RECORDING: usize = 4000;
-
-fn number(variable: &str) -> Option<u64> {
-    let text = std::env::var(variable).ok()?;
-    Some(text.parse().expect("a number"))
-}
-
-fn seed() -> u64 {
-    static SEED: OnceLock<u64> = OnceLock::new();
-    *SEED.get_or_init(|| {
-        let seed = number("SESSIONDB_POWER_LOSS_SEED");
-        let seed = seed.unwrap_or_else(|| fastrand::u64(..1 << 40));
-        eprintln!("seed {seed}");
-        seed
-    })
-}
-
-/// What two processes did, one after the other, and what they said.
-struct Trace {
-    seed: u64,
-    recording: Recording,
-    history: History,
-}
-
-impl Trace {
-    fn record(seed: u64) -> Self {
-        let directory = tempfile::tempdir().expect("a directory");
-        let root = directory.path().canonicalize().expect("its path");
-        let mut trace = Self {
-            seed,
-            recording: Recording::default(),
-            history: History::new(),
-        };
-        trace.observe(&root, &seed.to_string());
-        // The same that the second process finds.
-        let copied = fresh();
-        copy(&root, copied.path());
-        let database = small().background(false).open(copied.path());
-        let database = database.expect("what the first process left");
-        let end = trace.history.expectation(trace.recording.moments.len());
-        let found = end.check(&database, 0);
-        drop(database);
-        let slots = found.accounts.iter().flat_map(Account::tokens);
-        let slots: Vec<String> = slots.collect();
-        let pool = trace.history.pool_token();
-        let orders = format!("{} {pool} {}", seed + 1, slots.join(" "));
-        trace.history.go_on(found);
-        trace.observe(&root, &orders);
-        trace
-    }
-
-    fn observe(&mut self, root: &Path, orders: &str) {
-        let text = tracer::record(root, orders);
-        let begin = self.recording.moments.len();
-        Observer::new(root, &mut self.recording)
-            .observe(&text)
-            .unwrap_or_else(|error| panic!("{error}"));
-        for (at, moment) in self.recording.moments.iter().enumerate().skip(begin) {
-            if let Moment::Said(line) = moment {
-                self.history.note(at, line);
-            }
-        }
-    }
-
-    /// The one that all tests share; none where nothing can be recorded.
-    fn shared() -> Option<&'static Self> {
-        static SHARED: OnceLock<Option<Trace>> = OnceLock::new();
-        let record = || {
-            let is_permitted = tracer::is_permitted();
-            let is_asked_for = number("SESSIONDB_POWER_LOSS").is_some();
-            assert!(is_permitted || !is_asked_for, "no power can be cut here");
-            is_permitted.then(|| Self::record(seed()))
-        };
-        SHARED.get_or_init(record).as_ref()
-    }
-}
+/// One cut of so many comes right after the change of a name: there are few of
+/// them, and a sync of the directory is soon to follow.
+const OF_NAMES: usize = 4;
 
 /// One image that is to be opened.
 struct Case {
@@ -118,6 +43,8 @@ enum Outcome {
 #[derive(Default)]
 struct Figures {
     cuts: usize,
+    /// Cuts at which names were open.
+    of_names: usize,
     images: usize,
     opened: usize,
     rebuilds: usize,
@@ -128,6 +55,7 @@ impl fmt::Display for Figures {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self {
             cuts,
+            of_names,
             images,
             opened,
             rebuilds,
@@ -136,8 +64,8 @@ impl fmt::Display for Figures {
         let violations = violations.len();
         write!(
             formatter,
-            "{cuts} crash states, {images} distinct images, {opened} opened, \
-             {rebuilds} index rebuilds, {violations} violations"
+            "{cuts} crash states, {of_names} of them of names, {images} distinct images, \
+             {opened} opened, {rebuilds} index rebuilds, {violations} violations"
         )
     }
 }
@@ -171,7 +99,7 @@ impl Trial {
         let mut figures = thread::scope(|scope| {
             for _ in 0..OPENERS {
                 let (outcomes, taken, is_enough) = (outcomes.clone(), &taken, &is_enough);
-                scope.spawn(move || self.open_all(taken, &outcomes, is_enough));
+                scope.spawn(move || self.open_all(trace, taken, &outcomes, is_enough));
             }
             let figures = self.cut_all(trace, &is_enough, |case| {
                 cases.send(case).expect("somebody opens it");
@@ -189,13 +117,17 @@ impl Trial {
     /// Makes the images, each one that promises more than those before.
     fn cut_all(self, trace: &Trace, is_enough: &AtomicBool, open: impl Fn(Case)) -> Figures {
         let mut figures = Figures::default();
-        let mut random = fastrand::Rng::with_seed(trace.seed);
+        let mut random = fastrand::Rng::with_seed(trace.kept.seed);
         let mut replay = Replay::new(&trace.recording, self.ignored);
         let moments = trace.recording.moments.len();
         let mut images = HashSet::new();
         let mut promised = HashSet::new();
+        let names = trace.recording.changes_of_names();
         let mut points: Vec<usize> = (0..self.cuts)
-            .map(|cut| (cut * moments + random.usize(0..moments)) / self.cuts + 1)
+            .map(|cut| match random.choice(&names) {
+                Some(at) if cut % OF_NAMES == 0 => at + 1,
+                _ => (cut * moments + random.usize(0..moments)) / self.cuts + 1,
+            })
             .collect();
         points.sort_unstable();
         for at in points {
@@ -203,7 +135,8 @@ impl Trial {
                 break;
             }
             replay.pass_until(at);
-            if !replay.is_open() {
+            let unsynced = replay.unsynced();
+            if unsynced == Unsynced::Nothing {
                 continue;
             }
             let how = match random.u8(0..8) {
@@ -213,12 +146,16 @@ impl Trial {
                 _ => Crash::Random(random.u64(..)),
             };
             figures.cuts += 1;
+            figures.of_names += usize::from(unsynced == Unsynced::Names);
             let image = Image::of(&replay.cut(how));
             let fingerprint = image.fingerprint();
             images.insert(fingerprint);
             let expectation = trace.history.expectation(at);
             if promised.insert((fingerprint, expectation.promise)) {
-                let label = format!("seed {}, moment {at} of {moments}, {how:?}", trace.seed);
+                let label = format!(
+                    "seed {}, of {} cuts that at moment {at} of {moments}, {unsynced:?} unsynced, {how:?}",
+                    trace.kept.seed, self.cuts
+                );
                 open(Case {
                     image,
                     expectation,
@@ -232,6 +169,7 @@ impl Trial {
 
     fn open_all(
         self,
+        trace: &Trace,
         cases: &Mutex<Receiver<Case>>,
         outcomes: &Sender<Outcome>,
         is_enough: &AtomicBool,
@@ -239,7 +177,7 @@ impl Trial {
         loop {
             let case = cases.lock().expect("nobody panics with it").recv();
             let Ok(case) = case else { return };
-            let outcome = self.open(&case);
+            let outcome = self.open(trace, &case);
             if self.is_control && matches!(outcome, Outcome::Violation(_)) {
                 is_enough.store(true, Ordering::Relaxed);
             }
@@ -247,8 +185,11 @@ impl Trial {
         }
     }
 
-    fn open(self, case: &Case) -> Outcome {
-        let checked = catch_unwind(AssertUnwindSafe(|| case.image.check(&case.expectation)));
+    fn open(self, trace: &Trace, case: &Case) -> Outcome {
+        let late = || format!("{}, {}", case.label, trace.keep(&case.image));
+        let checked = watched(PATIENCE, late, || {
+            catch_unwind(AssertUnwindSafe(|| case.image.check(&case.expectation)))
+        });
         match checked {
             Ok(is_rebuilt) => Outcome::Sound { is_rebuilt },
             Err(panic) => {
@@ -258,7 +199,7 @@ impl Trial {
                 let kept = if self.is_control {
                     String::new()
                 } else {
-                    format!(", kept in {}", case.image.keep().display())
+                    format!(", {}", trace.keep(&case.image))
                 };
                 Outcome::Violation(format!("{}{kept}: {what}", case.label))
             }
@@ -268,10 +209,6 @@ impl Trial {
 
 fn is_in(path: &Path, directory: &str) -> bool {
     path.starts_with(directory)
-}
-
-fn is_in_an_index(path: &Path) -> bool {
-    path.to_string_lossy().starts_with("index-")
 }
 
 #[test]
@@ -288,7 +225,7 @@ fn what_was_acknowledged_survives_a_power_cut_of_the_whole_directory() {
         let trace = if recordings == 0 {
             trace
         } else {
-            more = Trace::record(trace.seed + 2 * recordings);
+            more = Trace::record(trace.kept.seed + 2 * recordings);
             &more
         };
         let trial = Trial {
@@ -305,6 +242,7 @@ fn what_was_acknowledged_survives_a_power_cut_of_the_whole_directory() {
         recordings += 1;
         operations += trace.history.operations();
         total.cuts += figures.cuts;
+        total.of_names += figures.of_names;
         total.images += figures.images;
         total.opened += figures.opened;
         total.rebuilds += figures.rebuilds;
@@ -317,6 +255,7 @@ fn what_was_acknowledged_survives_a_power_cut_of_the_whole_directory() {
     assert!(violations.is_empty(), "{violations}");
     assert!(total.cuts > cuts / 2, "hardly anything was open");
     assert!(total.images > cuts / 4, "all images are the same");
+    assert!(total.of_names > cuts / 8, "hardly any names were open");
 }
 
 #[test]

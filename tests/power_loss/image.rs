@@ -3,7 +3,7 @@
 use std::fs::{self, File};
 use std::io;
 use std::os::unix::fs::{FileExt as _, MetadataExt as _};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use sessiondb::{Database, SimulatedDisk};
 use sha2::{Digest as _, Sha256};
@@ -68,7 +68,45 @@ impl Image {
         digest.finalize().into()
     }
 
-    fn write(&self, root: &Path) -> io::Result<()> {
+    /// What is in a directory.
+    pub(crate) fn read(root: &Path) -> io::Result<Self> {
+        let mut image = Self {
+            directories: Vec::new(),
+            files: Vec::new(),
+        };
+        image.take_in(root, "")?;
+        image.directories.sort_unstable();
+        image.files.sort_unstable();
+        Ok(image)
+    }
+
+    fn take_in(&mut self, root: &Path, under: &str) -> io::Result<()> {
+        for entry in fs::read_dir(root.join(under))? {
+            let entry = entry?;
+            let name = entry.file_name().to_string_lossy().into_owned();
+            let path = if under.is_empty() {
+                name
+            } else {
+                format!("{under}/{name}")
+            };
+            if entry.file_type()?.is_dir() {
+                self.take_in(root, &path)?;
+                self.directories.push(path);
+            } else {
+                let bytes = fs::read(entry.path())?;
+                self.files.push((path, bytes));
+            }
+        }
+        Ok(())
+    }
+
+    /// Makes a directory that holds it.
+    pub(crate) fn write_new(&self, root: &Path) -> io::Result<()> {
+        fs::create_dir(root)?;
+        self.write(root)
+    }
+
+    pub(crate) fn write(&self, root: &Path) -> io::Result<()> {
         for directory in &self.directories {
             fs::create_dir(root.join(directory))?;
         }
@@ -102,13 +140,6 @@ impl Image {
         check_again(root.path(), expectation, &found);
         check_again(root.path(), expectation, &found);
         is_rebuilt
-    }
-
-    /// Leaves it where somebody can look at it.
-    pub(crate) fn keep(&self) -> PathBuf {
-        let kept = fresh().keep();
-        self.write(&kept).expect("it can be written down");
-        kept
     }
 }
 

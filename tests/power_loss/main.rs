@@ -6,7 +6,10 @@
 //!
 //! `SESSIONDB_POWER_LOSS` sets the number of power cuts,
 //! `SESSIONDB_POWER_LOSS_SEED` the seed of the work and of the cuts; in what
-//! order threads come is not repeated by it.
+//! order threads come is not repeated by it. What is found wrong is kept under
+//! `target/tmp` with all that was recorded, and `SESSIONDB_POWER_LOSS_RECORDING`
+//! takes the directory that it names in place of a new recording: with as many
+//! power cuts they are the same ones.
 
 #![expect(
     clippy::expect_used,
@@ -17,16 +20,17 @@
 )]
 
 mod account;
+mod alarm;
 mod calls;
 mod child;
 #[path = "../shared/contents.rs"]
 mod contents;
 mod cuts;
-#[path = "../shared/directory.rs"]
-mod directory;
+
 mod expectation;
 mod history;
 mod image;
+mod kept;
 mod observer;
 #[path = "../shared/operation.rs"]
 mod operation;
@@ -35,6 +39,7 @@ mod replay;
 #[path = "../shared/slot.rs"]
 mod slot;
 mod small_recordings;
+mod trace;
 mod tracer;
 #[path = "../shared/worker.rs"]
 mod worker;

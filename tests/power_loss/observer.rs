@@ -43,6 +43,8 @@ enum Pending {
 
 pub(crate) struct Observer<'r> {
     root: PathBuf,
+    /// What the process left of it.
+    left: PathBuf,
     recording: &'r mut Recording,
     descriptors: HashMap<i64, usize>,
     opened: HashMap<usize, Opened>,
@@ -53,10 +55,12 @@ pub(crate) struct Observer<'r> {
 }
 
 impl<'r> Observer<'r> {
-    /// One for a new process. The root is a whole path without links.
-    pub(crate) fn new(root: &Path, recording: &'r mut Recording) -> Self {
+    /// One for a new process. The root is a whole path without links, and what
+    /// the process left of it may be elsewhere by now.
+    pub(crate) fn new(root: &Path, left: &Path, recording: &'r mut Recording) -> Self {
         Self {
             root: root.to_owned(),
+            left: left.to_owned(),
             recording,
             descriptors: HashMap::new(),
             opened: HashMap::new(),
@@ -94,7 +98,7 @@ impl<'r> Observer<'r> {
                     path,
                     creates: true,
                     truncates,
-                } if self.root.join(&path).is_file() => {
+                } if self.left.join(&path).is_file() => {
                     self.opened(NO_DESCRIPTOR, path, true, truncates);
                 }
                 _ => {}
@@ -106,13 +110,13 @@ impl<'r> Observer<'r> {
     fn is_done(&self, action: usize) -> bool {
         let file = |opening: &usize| {
             let opened = self.opened.get(opening)?;
-            File::open(self.root.join(&opened.path)).ok()
+            File::open(self.left.join(&opened.path)).ok()
         };
         let is_long = |opening: &usize, length: u64| {
             let metadata = file(opening).and_then(|file| file.metadata().ok());
             metadata.is_some_and(|metadata| metadata.len() == length)
         };
-        let exists = |path: &Path| self.root.join(path).exists();
+        let exists = |path: &Path| self.left.join(path).exists();
         match &self.recording.actions[action] {
             Action::Write {
                 opening,

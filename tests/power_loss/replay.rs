@@ -8,13 +8,23 @@ use std::sync::Arc;
 
 use sessiondb::{Crash, Disk, DiskFile, IndexFate, SimulatedDisk};
 
-use crate::recording::{Action, Moment, Recording};
+use crate::recording::{Action, Moment, Recording, is_in_an_index};
 
 const SECTOR: usize = 512;
 
 /// Which syncs do nothing, by the path of what is synced and whether that is a
 /// directory.
 pub(crate) type Ignored = fn(&Path, bool) -> bool;
+
+/// What a power cut may take or leave.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Unsynced {
+    Nothing,
+    /// Bytes, lengths, or names in an index, of which some always are.
+    Others,
+    /// Names of the database's own files, whatever else there is.
+    Names,
+}
 
 /// What an opening is of.
 #[derive(Debug)]
@@ -72,9 +82,22 @@ impl<'r> Replay<'r> {
         }
     }
 
-    /// Whether a power cut now would leave more than one thing.
-    pub(crate) fn is_open(&self) -> bool {
-        self.disk.unsynced_bytes() > 0
+    /// What a power cut now may take or leave.
+    pub(crate) fn unsynced(&self) -> Unsynced {
+        let durable = self.disk.copy(Crash::KeepNothing, IndexFate::Lost);
+        let durable = durable.expect("a copy");
+        let actions = &self.recording.actions;
+        let mut under_way = self.under_way.keys().map(|number| &actions[*number]);
+        if under_way.clone().any(Action::changes_a_name) || names(&durable) != names(&self.disk) {
+            Unsynced::Names
+        } else if under_way.any(Action::changes_something)
+            || self.disk.unsynced_bytes() > 0
+            || durable.image_hash() != self.disk.image_hash()
+        {
+            Unsynced::Others
+        } else {
+            Unsynced::Nothing
+        }
     }
 
     fn apply(&mut self, action: &Action, begun: u64) -> io::Result<()> {
@@ -214,6 +237,14 @@ impl<'r> Replay<'r> {
             None => Err(io::ErrorKind::NotFound.into()),
         }
     }
+}
+
+/// The paths of the database's own files and directories.
+fn names(disk: &SimulatedDisk) -> Vec<String> {
+    let mut names = disk.files();
+    names.extend(disk.directories());
+    names.retain(|name| !is_in_an_index(Path::new(name)));
+    names
 }
 
 fn text(path: &Path) -> String {

@@ -8,7 +8,7 @@ use sessiondb::Crash;
 
 use crate::observer::Observer;
 use crate::recording::{Action, Moment, Recording};
-use crate::replay::Replay;
+use crate::replay::{Replay, Unsynced};
 
 fn hex(text: &str) -> String {
     let mut hex = String::new();
@@ -36,7 +36,7 @@ fn observed_in(root: &Path, lines: &[&str]) -> Result<Recording, String> {
         }
         text.push('\n');
     }
-    Observer::new(root, &mut recording).observe(&text)?;
+    Observer::new(root, root, &mut recording).observe(&text)?;
     Ok(recording)
 }
 
@@ -88,6 +88,37 @@ fn nothing_is_durable_before_a_sync_has_returned() {
 fn a_name_is_durable_only_after_a_sync_of_its_directory() {
     let recording = recorded(&[OPENS, "1 pwrite64(3, 'x', 1, 0) = 1", "1 fsync(3) = 0"]);
     assert_eq!(durable(&recording), None);
+}
+
+#[test]
+fn names_wait_for_a_sync_as_bytes_do() {
+    let recording = recorded(&[
+        OPENS,
+        OPENS_ROOT,
+        "1 fsync(4) = 0",
+        "1 pwrite64(3, 'x', 1, 0) = 1",
+        "1 fsync(3) = 0",
+        "1 mkdir('/data/d', 0700) = 0",
+        "1 fsync(4) = 0",
+        "1 rename('/data/a', '/data/b') = 0",
+        "1 fsync(4) = 0",
+        "1 unlink('/data/b') = 0",
+        "1 fsync(4) = 0",
+    ]);
+    let mut replay = Replay::new(&recording, |_, _| false);
+    let mut met = vec![Unsynced::Nothing];
+    for at in 0..=recording.moments.len() {
+        replay.pass_until(at);
+        let now = replay.unsynced();
+        if met.last() != Some(&now) {
+            met.push(now);
+        }
+    }
+    let [nothing, names] = [Unsynced::Nothing, Unsynced::Names];
+    let made = [nothing, names, nothing];
+    let written = [Unsynced::Others, nothing];
+    let changed = [names, nothing, names, nothing, names, nothing];
+    assert_eq!(met, [&made[..], &written, &changed].concat());
 }
 
 #[test]
