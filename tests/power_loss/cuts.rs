@@ -153,7 +153,7 @@ impl Trial {
             let expectation = trace.history.expectation(at);
             if promised.insert((fingerprint, expectation.promise)) {
                 let label = format!(
-                    "seed {}, of {} cuts that at moment {at} of {moments}, {unsynced:?} unsynced, {how:?}",
+                    "seed {}, {} cuts, that at moment {at} of {moments}, {unsynced:?} unsynced, {how:?}",
                     trace.kept.seed, self.cuts
                 );
                 open(Case {
