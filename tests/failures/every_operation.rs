@@ -39,7 +39,7 @@ enum Aftermath {
     GoesOn,
     /// It loses its power once the database was closed.
     Closed(Crash),
-    /// It loses it at once.
+    /// It loses it at once, whether anybody was told of the failure or not.
     Cut(Crash),
 }
 
@@ -130,7 +130,9 @@ fn run(
 ) -> (Option<Workload>, SimulatedDisk) {
     let opened = builder().open_on(Arc::new(recorder.clone()));
     let workload = opened.as_ref().ok().map(|database| {
-        let (workload, outcome) = Workload::run(database);
+        let is_cut = matches!(aftermath, Aftermath::Cut(_));
+        let goes_on = || !is_cut || disk.faults() > 0;
+        let (workload, outcome) = Workload::run_while(database, goes_on);
         if let Err(error) = &outcome {
             let is_full = matches!(error, Error::StorageFull { .. });
             let is_foreseen = is_failure(error) || is_full;

@@ -24,13 +24,18 @@ impl Workload {
     /// and checkpoints come in between: every kind of file is written. At the
     /// end all that was removed is erased, which copies what lives.
     pub(crate) fn run(database: &Database) -> (Self, Result<()>) {
+        Self::run_while(database, || true)
+    }
+
+    /// The same, and as long as this says before each step that it goes on.
+    pub(crate) fn run_while(database: &Database, goes_on: impl Fn() -> bool) -> (Self, Result<()>) {
         let mut session = database.create_session();
         let mut workload = Self {
             states: vec![vec![None]],
             ids: vec![session.id()],
             acknowledged: 0,
         };
-        for step in 0..STEPS {
+        for step in (0..STEPS).take_while(|_| goes_on()) {
             let outcome = workload.step(database, &mut session, step);
             if outcome.is_err() {
                 return (workload, outcome);
