@@ -178,6 +178,24 @@ impl SimulatedDisk {
     }
 
     /// How many planted faults have not yet struck as often as they are to.
+    ///
+    /// ```
+    /// # use std::path::Path;
+    /// # use sessiondb::{Disk, Fault, FaultEffect, Operation, SimulatedDisk};
+    /// let disk = SimulatedDisk::new(1)?;
+    /// disk.inject(Fault {
+    ///     operation: Operation::Create,
+    ///     path_contains: "a".to_owned(),
+    ///     after: 0,
+    ///     times: 1,
+    ///     kind: std::io::ErrorKind::Other,
+    ///     effect: FaultEffect::Refuse,
+    /// });
+    /// assert_eq!(disk.faults(), 1);
+    /// assert!(disk.create(Path::new("a")).is_err());
+    /// assert_eq!(disk.faults(), 0);
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
     #[must_use]
     pub fn faults(&self) -> usize {
         self.shared.state().faults.count()
