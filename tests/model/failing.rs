@@ -20,7 +20,7 @@ const OPERATIONS: usize = 20;
 const AT_PEACE: usize = 4;
 const ROUNDS: u64 = 45;
 
-/// What may fail, what is written more often than the rest.
+/// What may fail: writes and syncs more often than the rest.
 const ASKED: [Asked; 14] = [
     Asked::Write,
     Asked::Write,
