@@ -1,0 +1,139 @@
+//! By how much the resident set grows with a deletion, at its highest.
+//!
+//! In a process of its own and a thread of its own, so that what is allocated
+//! comes from the system: memory that was kept from earlier would hide it.
+
+use std::path::Path;
+use std::process::ExitCode;
+use std::thread;
+use std::time::Duration;
+
+use crate::bare_sled::BareSled;
+use crate::machine::{forget_peak, resident};
+use crate::operation::Operation;
+use crate::ours::Ours;
+use crate::plan::{self, Samples};
+use crate::report::{Report, Target};
+use crate::scene::Scene;
+use crate::store::Store;
+use crate::table::{Table, thousands};
+use crate::workplace::Workplace;
+use crate::{Outcome, child, mebibytes};
+
+/// Tells the child what it is for.
+pub(crate) const MEMORY: &str = "--memory-of-deletions";
+/// Memory that has to show.
+const CONTROL_BYTES: usize = 2 << 20;
+/// One of each.
+const ONCE: Samples = Samples {
+    by_key: 1,
+    whole: 1,
+};
+
+pub(crate) fn measure(
+    workplace: &Workplace,
+    report: &mut Report,
+    table: &mut Table,
+) -> Outcome<()> {
+    if report.wants("memory") {
+        for keys in plan::sizes(workplace.length) {
+            measure_store::<Ours>(workplace, keys, report, table)?;
+            measure_store::<BareSled>(workplace, keys, report, table)?;
+        }
+    }
+    Ok(())
+}
+
+fn measure_store<S: Store>(
+    workplace: &Workplace,
+    keys: usize,
+    report: &mut Report,
+    table: &mut Table,
+) -> Outcome<()> {
+    let environment = [
+        ("MALLOC_MMAP_THRESHOLD_", "65536"),
+        ("MALLOC_TRIM_THRESHOLD_", "65536"),
+    ];
+    let place = workplace.place("memory");
+    let grown = child::figures(MEMORY, S::NAME, keys, &place, &environment)?;
+    for (operation, grown) in operations::<S>().into_iter().zip(grown) {
+        table.add_memory(operation, keys, S::NAME, grown);
+        if operation == Operation::Flush {
+            let name = format!("memory, flush of {} keys: {}", thousands(keys), S::NAME);
+            report.add(name, grown, "MiB", Target::None, "");
+        }
+    }
+    Ok(())
+}
+
+/// Those that are different in this store.
+fn operations<S: Store>() -> Vec<Operation> {
+    let all = Operation::ALL.into_iter();
+    all.filter(|operation| S::NAME == Ours::NAME || operation.on_bare_sled() == *operation)
+        .collect()
+}
+
+/// What that process does: prints the growth with each operation, in MiB.
+pub(crate) fn tell_growth(store: &str, keys: usize, place: &Path) -> Outcome<ExitCode> {
+    if store == Ours::NAME {
+        tell::<Ours>(keys, place)?;
+    } else {
+        tell::<BareSled>(keys, place)?;
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn tell<S: Store>(keys: usize, place: &Path) -> Outcome<()> {
+    let operations = operations::<S>();
+    let mut scene = Scene::<S>::new(place, keys, &operations, ONCE)?;
+    for operation in operations {
+        // What shrinks meanwhile would hide what grows.
+        settle()?;
+        // A new thread allocates from a heap of its own: the old one has much
+        // that is free and resident, and would take it from there.
+        let grown = thread::scope(|scope| {
+            let delete = || -> Outcome<u64> {
+                let grown = scene.run(operation)?.grown;
+                assert_growth_shows()?;
+                Ok(grown)
+            };
+            scope.spawn(delete).join()
+        });
+        let grown = grown.map_err(|_| "a deletion panicked")??;
+        println!("{}", mebibytes(grown));
+    }
+    scene.close()
+}
+
+/// A figure that could not be otherwise says nothing: memory that is known to
+/// be taken has to show.
+fn assert_growth_shows() -> Outcome<()> {
+    forget_peak()?;
+    let (before, _) = resident()?;
+    drop(std::hint::black_box(vec![1_u8; CONTROL_BYTES]));
+    let (_, peak) = resident()?;
+    if peak.saturating_sub(before) < CONTROL_BYTES as u64 / 2 {
+        return Err("what is allocated does not show in the resident set".into());
+    }
+    Ok(())
+}
+
+/// Waits until nothing more is freed.
+fn settle() -> Outcome<()> {
+    let mut still = 0;
+    let mut last = 0;
+    for _ in 0..400 {
+        thread::sleep(Duration::from_millis(25));
+        let (now, _) = resident()?;
+        still = if now.abs_diff(last) < 1 << 20 {
+            still + 1
+        } else {
+            0
+        };
+        last = now;
+        if still == 8 {
+            return Ok(());
+        }
+    }
+    Err("memory does not come to rest".into())
+}
