@@ -82,8 +82,8 @@ fn run() -> Outcome<ExitCode> {
     let mut words: Vec<String> = std::env::args().skip(1).collect();
     // A child is told by its first word what it is for.
     match words.iter().map(String::as_str).collect::<Vec<_>>()[..] {
-        [memory::MEMORY, store, keys, place] => {
-            return memory::tell_growth(store, keys.parse()?, Path::new(place));
+        [memory::MEMORY, store, operation, keys, place] => {
+            return memory::tell_growth(store, operation, keys.parse()?, Path::new(place));
         }
         [reclaim::RECLAIM, store, keys, place] => {
             return reclaim::tell_cost(store, keys.parse()?, Path::new(place));

@@ -16,12 +16,14 @@ use crate::plan::{self, Samples};
 use crate::report::{Report, Target};
 use crate::scene::Scene;
 use crate::store::Store;
-use crate::table::{Table, thousands};
+use crate::table::{Table, some_keys};
 use crate::workplace::Workplace;
 use crate::{Outcome, child, mebibytes};
 
 /// Tells the child what it is for.
 pub(crate) const MEMORY: &str = "--memory-of-deletions";
+/// Of sessions of so many keys a row tells, too.
+const LARGEST: usize = 1_000_000;
 /// Memory that has to show.
 const CONTROL_BYTES: usize = 2 << 20;
 /// One of each.
@@ -55,54 +57,61 @@ fn measure_store<S: Store>(
         ("MALLOC_TRIM_THRESHOLD_", "65536"),
     ];
     let place = workplace.place("memory");
-    let grown = child::figures(MEMORY, S::NAME, keys, &place, &environment)?;
-    for (operation, grown) in operations::<S>().into_iter().zip(grown) {
+    for operation in Operation::ALL {
+        let stands_for_itself = operation.on_bare_sled() == operation;
+        if S::NAME == BareSled::NAME && !stands_for_itself {
+            continue;
+        }
+        let words = [MEMORY, S::NAME, operation.name(), &keys.to_string()];
+        let figures = child::figures(&words, &place, &environment)?;
+        let [grown] = figures[..] else {
+            return Err("no figure came".into());
+        };
         table.add_memory(operation, keys, S::NAME, grown);
-        if operation == Operation::Flush {
-            let name = format!("memory, flush of {} keys: {}", thousands(keys), S::NAME);
-            report.add(name, grown, "MiB", Target::None, "");
+        if operation == Operation::Flush && keys == LARGEST {
+            let name = format!("memory, flush of {}: {}", some_keys(keys), S::NAME);
+            report.add(name, grown, "MiB", Target::None, "at its highest");
         }
     }
     Ok(())
 }
 
-/// Those that are different in this store.
-fn operations<S: Store>() -> Vec<Operation> {
-    let all = Operation::ALL.into_iter();
-    all.filter(|operation| S::NAME == Ours::NAME || operation.on_bare_sled() == *operation)
-        .collect()
-}
-
-/// What that process does: prints the growth with each operation, in MiB.
-pub(crate) fn tell_growth(store: &str, keys: usize, place: &Path) -> Outcome<ExitCode> {
-    if store == Ours::NAME {
-        tell::<Ours>(keys, place)?;
+/// What that process does: prints the growth in MiB.
+pub(crate) fn tell_growth(
+    store: &str,
+    operation: &str,
+    keys: usize,
+    place: &Path,
+) -> Outcome<ExitCode> {
+    let mut operations = Operation::ALL.into_iter();
+    let operation = operations.find(|known| known.name() == operation);
+    let operation = operation.ok_or("there is no such operation")?;
+    let grown = if store == Ours::NAME {
+        growth::<Ours>(operation, keys, place)?
     } else {
-        tell::<BareSled>(keys, place)?;
-    }
+        growth::<BareSled>(operation, keys, place)?
+    };
+    println!("{}", mebibytes(grown));
     Ok(ExitCode::SUCCESS)
 }
 
-fn tell<S: Store>(keys: usize, place: &Path) -> Outcome<()> {
-    let operations = operations::<S>();
-    let mut scene = Scene::<S>::new(place, keys, &operations, ONCE)?;
-    for operation in operations {
-        // What shrinks meanwhile would hide what grows.
-        settle()?;
-        // A new thread allocates from a heap of its own: the old one has much
-        // that is free and resident, and would take it from there.
-        let grown = thread::scope(|scope| {
-            let delete = || -> Outcome<u64> {
-                let grown = scene.run(operation)?.grown;
-                assert_growth_shows()?;
-                Ok(grown)
-            };
-            scope.spawn(delete).join()
-        });
-        let grown = grown.map_err(|_| "a deletion panicked")??;
-        println!("{}", mebibytes(grown));
-    }
-    scene.close()
+fn growth<S: Store>(operation: Operation, keys: usize, place: &Path) -> Outcome<u64> {
+    let mut scene = Scene::<S>::new(place, keys, &[operation], ONCE)?;
+    // What shrinks meanwhile would hide what grows.
+    settle()?;
+    // A new thread allocates from a heap of its own: the old one has much that
+    // is free and resident, and would take it from there.
+    let grown = thread::scope(|scope| {
+        let delete = || -> Outcome<u64> {
+            let grown = scene.run(operation)?.grown;
+            assert_growth_shows()?;
+            Ok(grown)
+        };
+        scope.spawn(delete).join()
+    });
+    let grown = grown.map_err(|_| "a deletion panicked")??;
+    scene.leave()?;
+    Ok(grown)
 }
 
 /// A figure that could not be otherwise says nothing: memory that is known to

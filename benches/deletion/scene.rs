@@ -1,6 +1,6 @@
 //! A store that holds what is going to be deleted.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use crate::Outcome;
 use crate::call::Call;
@@ -11,7 +11,6 @@ use crate::store::{Store, key};
 /// Sessions of one size.
 pub(crate) struct Scene<S: Store> {
     store: S,
-    place: PathBuf,
     keys: usize,
     /// For the operations of which each ends a session, more or less.
     whole: Vec<S::Id>,
@@ -47,7 +46,6 @@ impl<S: Store> Scene<S> {
         store.checkpoint()?;
         Ok(Self {
             store,
-            place: place.to_path_buf(),
             keys,
             whole,
             by_key,
@@ -106,9 +104,9 @@ impl<S: Store> Scene<S> {
         Err(format!("{}: {key} of {} keys {what}", S::NAME, self.keys).into())
     }
 
-    pub(crate) fn close(self) -> Outcome<()> {
-        self.store.close()?;
-        Ok(std::fs::remove_dir_all(self.place)?)
+    /// Closes the store, and lets its files be.
+    pub(crate) fn leave(self) -> Outcome<()> {
+        self.store.close()
     }
 }
 

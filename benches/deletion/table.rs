@@ -22,12 +22,24 @@ pub(crate) struct Time {
     pub(crate) samples: usize,
 }
 
+impl Time {
+    /// The 99th percentile, or what is none of many.
+    fn upper(&self) -> String {
+        match self.p99 {
+            Some(p99) => micros(p99) + " ",
+            None => micros(self.greatest) + "^",
+        }
+    }
+}
+
 /// One operation on sessions of one size in one store.
 #[derive(Debug, Default)]
 struct Cell {
     time: Option<Time>,
     /// MiB by which the resident set grows.
     memory: Option<f64>,
+    /// How many times as long the other store takes.
+    gain: Option<f64>,
 }
 
 /// All of them, by operation, number of keys and store.
@@ -59,6 +71,11 @@ impl Table {
         cell.memory = Some(mebibytes);
     }
 
+    pub(crate) fn add_gain(&mut self, operation: Operation, keys: usize, gain: f64) {
+        let cell = self.cells.entry((operation, keys, Ours::NAME)).or_default();
+        cell.gain = Some(gain);
+    }
+
     /// Those of an operation in a store, smallest sessions first.
     fn of(&self, operation: Operation, store: &str) -> impl Iterator<Item = (usize, &Cell)> {
         let cells = self.cells.iter();
@@ -82,17 +99,22 @@ impl Table {
         }
         let header = format!("{:>12} {:>12} {:>9}", "p50 us", "p99 us", "MiB");
         println!("\n{:24} {:^36}{:^36}", "", Ours::NAME, BareSled::NAME);
-        println!("{:13} {:>10}  {header}  {header}", "", "keys");
+        println!(
+            "{:13} {:>10}  {header}  {header} {:>9}",
+            "", "keys", "times"
+        );
         for operation in Operation::ALL {
             for (keys, cell) in self.of(operation, Ours::NAME) {
                 let place = (operation.on_bare_sled(), keys, BareSled::NAME);
                 let bare = self.cells.get(&place);
+                let gain = cell.gain.map(|gain| format!("{gain:.2}"));
                 println!(
-                    "{:13} {:>10}  {}  {}",
+                    "{:13} {:>10}  {}  {} {:>9}",
                     operation.name(),
                     thousands(keys),
                     cell.text(),
-                    bare.map_or_else(String::new, Cell::text),
+                    bare.unwrap_or(&Cell::default()).text(),
+                    gain.unwrap_or_default(),
                 );
             }
         }
@@ -119,11 +141,8 @@ impl Table {
 
 impl Cell {
     fn text(&self) -> String {
-        let p50 = self.time.map_or_else(String::new, |time| micros(time.p50));
-        let upper = self.time.map_or_else(String::new, |time| match time.p99 {
-            Some(p99) => micros(p99) + " ",
-            None => micros(time.greatest) + "^",
-        });
+        let p50 = self.time.map(|time| micros(time.p50)).unwrap_or_default();
+        let upper = self.time.map(|time| time.upper()).unwrap_or_default();
         let memory = self.memory.map(|memory| format!("{memory:.2}"));
         format!("{p50:>12} {upper:>12} {:>9}", memory.unwrap_or_default())
     }
@@ -140,12 +159,21 @@ fn json((place, cell): (&(Operation, usize, &'static str), &Cell)) -> Value {
         "greatest_us": cell.time.map(|time| time.greatest),
         "samples": cell.time.map(|time| time.samples),
         "memory_mib": cell.memory,
+        "bare_sled_times_as_long": cell.gain,
     })
 }
 
 fn micros(time: f64) -> String {
     let digits = format!("{time:.0}");
     digits.parse().map_or(digits, thousands)
+}
+
+/// So many keys, in words.
+pub(crate) fn some_keys(count: usize) -> String {
+    match count {
+        1 => "1 key".into(),
+        _ => thousands(count) + " keys",
+    }
 }
 
 /// A number as people write it.

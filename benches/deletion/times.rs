@@ -1,5 +1,7 @@
 //! How long the calls take, on both stores in turns.
 
+use std::fs;
+
 use crate::Outcome;
 use crate::bare_sled::BareSled;
 use crate::operation::Operation;
@@ -9,7 +11,7 @@ use crate::report::{Report, Target};
 use crate::samples::{Rounds, Samples};
 use crate::scene::Scene;
 use crate::store::Store;
-use crate::table::{Table, Time, thousands};
+use crate::table::{Table, Time, some_keys};
 use crate::workplace::Workplace;
 
 /// A flush of so many keys is so many times as fast.
@@ -62,7 +64,7 @@ pub(crate) fn measure(
                 table.add_time(pair.operation, keys, BareSled::NAME, bare.time());
             }
         }
-        compare(report, keys, &pairs);
+        compare(report, table, keys, &pairs);
     }
     Ok(())
 }
@@ -72,8 +74,9 @@ fn round(workplace: &Workplace, keys: usize, pairs: &mut [Pair]) -> Outcome<()> 
     let all: Vec<_> = pairs.iter().map(|pair| pair.operation).collect();
     let with_bare = pairs.iter().filter(|pair| pair.bare.is_some());
     let on_bare: Vec<_> = with_bare.map(|pair| pair.operation).collect();
-    let mut ours = Scene::<Ours>::new(&workplace.place("ours"), keys, &all, samples)?;
-    let mut bare = Scene::<BareSled>::new(&workplace.place("bare"), keys, &on_bare, samples)?;
+    let (our_place, bare_place) = (workplace.place("ours"), workplace.place("bare"));
+    let mut ours = Scene::<Ours>::new(&our_place, keys, &all, samples)?;
+    let mut bare = Scene::<BareSled>::new(&bare_place, keys, &on_bare, samples)?;
     let mut taken: Vec<_> = pairs
         .iter()
         .map(|_| (Samples::default(), Samples::default()))
@@ -88,8 +91,10 @@ fn round(workplace: &Workplace, keys: usize, pairs: &mut [Pair]) -> Outcome<()> 
             }
         }
     }
-    ours.close()?;
-    bare.close()?;
+    ours.leave()?;
+    bare.leave()?;
+    fs::remove_dir_all(our_place)?;
+    fs::remove_dir_all(bare_place)?;
     for (pair, (ours, bare)) in pairs.iter_mut().zip(taken) {
         let count = samples.of(pair.operation);
         pair.ours.add(&ours, count);
@@ -130,7 +135,7 @@ impl Times {
 }
 
 /// How many times as fast each is, round by round.
-fn compare(report: &mut Report, keys: usize, pairs: &[Pair]) {
+fn compare(report: &mut Report, table: &mut Table, keys: usize, pairs: &[Pair]) {
     for pair in pairs {
         let operation = pair.operation.on_bare_sled();
         let same = pairs.iter().find(|pair| pair.operation == operation);
@@ -138,17 +143,17 @@ fn compare(report: &mut Report, keys: usize, pairs: &[Pair]) {
             continue;
         };
         let rounds = bare.p50.0.iter().zip(&pair.ours.p50.0);
-        let ratios = Rounds(rounds.map(|(bare, ours)| bare / ours).collect());
+        let gain = Rounds(rounds.map(|(bare, ours)| bare / ours).collect());
+        table.add_gain(pair.operation, keys, gain.median());
         let (headline, least) = HEADLINE;
-        let target = match pair.operation {
-            Operation::Flush if keys == headline => Target::AtLeast(least),
-            _ => Target::None,
-        };
-        let name = format!(
-            "{}, {} keys: bare sled / sessiondb",
-            pair.operation.name(),
-            thousands(keys)
-        );
-        report.add(name, ratios.median(), "times", target, ratios.spread());
+        if keys == headline {
+            let target = match pair.operation {
+                Operation::Flush => Target::AtLeast(least),
+                _ => Target::None,
+            };
+            let name = pair.operation.name();
+            let name = format!("{name}, {}: bare sled / sessiondb", some_keys(keys));
+            report.add(name, gain.median(), "times", target, gain.spread());
+        }
     }
 }
