@@ -76,20 +76,22 @@ fn curves(table: &Table) -> Vec<Curve> {
             .map(|(keys, micros)| (power_of(keys), micros.log10()))
             .collect()
     };
-    let mut curves = vec![Curve {
-        name: format!("{} of {}", Operation::Flush.name(), BareSled::NAME),
-        colour: BARE,
-        width: 3.0,
-        points: points(Operation::Flush, BareSled::NAME),
-    }];
-    for (operation, colour) in Operation::ALL.into_iter().zip(OURS) {
-        curves.push(Curve {
+    let ours = Operation::ALL.into_iter().zip(OURS);
+    let mut curves: Vec<_> = ours
+        .map(|(operation, colour)| Curve {
             name: operation.name().into(),
             colour,
             width: 2.0,
             points: points(operation, Ours::NAME),
-        });
-    }
+        })
+        .collect();
+    // On top of them.
+    curves.push(Curve {
+        name: format!("{} on {}", Operation::Flush.name(), BareSled::NAME),
+        colour: BARE,
+        width: 3.0,
+        points: points(Operation::Flush, BareSled::NAME),
+    });
     curves.retain(|curve| !curve.points.is_empty());
     curves
 }

@@ -60,7 +60,11 @@ impl Store for Ours {
     }
 
     fn checkpoint(&self) -> Outcome<()> {
-        Ok(self.database.checkpoint()?)
+        self.database.checkpoint()?;
+        match self.database.stats().memtable_bytes {
+            0 => Ok(()),
+            bytes => Err(format!("{bytes} bytes are still in the memtable").into()),
+        }
     }
 
     fn has(&self, id: &SessionId, key: &str) -> Outcome<bool> {

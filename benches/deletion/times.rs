@@ -55,8 +55,10 @@ pub(crate) fn measure(
     }
     for keys in plan::sizes(workplace.length) {
         let mut pairs: Vec<_> = operations.iter().copied().map(Pair::new).collect();
-        for _ in 0..plan::rounds(workplace.length) {
+        for number in 1..=plan::rounds(workplace.length) {
             round(workplace, keys, &mut pairs)?;
+            // A run takes minutes: whoever waits sees that it gets on.
+            eprintln!("{}, round {number}", some_keys(keys));
         }
         for pair in &pairs {
             table.add_time(pair.operation, keys, Ours::NAME, pair.ours.time());
