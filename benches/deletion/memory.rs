@@ -22,8 +22,6 @@ use crate::{Outcome, child, mebibytes};
 
 /// Tells the child what it is for.
 pub(crate) const MEMORY: &str = "--memory-of-deletions";
-/// Of sessions of so many keys a row tells, too.
-const LARGEST: usize = 1_000_000;
 /// Memory that has to show.
 const CONTROL_BYTES: usize = 2 << 20;
 /// One of each.
@@ -68,7 +66,7 @@ fn measure_store<S: Store>(
             return Err("no figure came".into());
         };
         table.add_memory(operation, keys, S::NAME, grown);
-        if operation == Operation::Flush && keys == LARGEST {
+        if operation == Operation::Flush && keys == plan::largest(workplace.length) {
             let name = format!("memory, flush of {}: {}", some_keys(keys), S::NAME);
             report.add(name, grown, "MiB", Target::None, "at its highest");
         }

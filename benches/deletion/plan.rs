@@ -15,10 +15,15 @@ pub(crate) struct Samples {
     pub(crate) whole: usize,
 }
 
+/// Keys of the largest sessions.
+pub(crate) fn largest(length: Length) -> usize {
+    length.choose(100_000, 1_000_000, 1_000_000)
+}
+
 /// Sizes of sessions, smallest first.
-pub(crate) fn sizes(length: Length) -> Vec<usize> {
-    let largest = length.choose(5, 6, 6);
-    (0..=largest).map(|power| 10_usize.pow(power)).collect()
+pub(crate) fn sizes(length: Length) -> impl Iterator<Item = usize> {
+    let powers = (0..).map(|power| 10_usize.pow(power));
+    powers.take_while(move |keys| *keys <= largest(length))
 }
 
 pub(crate) fn rounds(length: Length) -> usize {

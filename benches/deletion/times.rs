@@ -66,7 +66,8 @@ pub(crate) fn measure(
                 table.add_time(pair.operation, keys, BareSled::NAME, bare.time());
             }
         }
-        compare(report, table, keys, &pairs);
+        let rows = (keys == plan::largest(workplace.length)).then_some(&mut *report);
+        compare(rows, table, keys, &pairs);
     }
     Ok(())
 }
@@ -136,8 +137,9 @@ impl Times {
     }
 }
 
-/// How many times as fast each is, round by round.
-fn compare(report: &mut Report, table: &mut Table, keys: usize, pairs: &[Pair]) {
+/// How many times as fast each is, round by round: into the table and, where
+/// there is to be a row, into the report.
+fn compare(mut report: Option<&mut Report>, table: &mut Table, keys: usize, pairs: &[Pair]) {
     for pair in pairs {
         let operation = pair.operation.on_bare_sled();
         let same = pairs.iter().find(|pair| pair.operation == operation);
@@ -147,10 +149,10 @@ fn compare(report: &mut Report, table: &mut Table, keys: usize, pairs: &[Pair]) 
         let rounds = bare.p50.0.iter().zip(&pair.ours.p50.0);
         let gain = Rounds(rounds.map(|(bare, ours)| bare / ours).collect());
         table.add_gain(pair.operation, keys, gain.median());
-        let (headline, least) = HEADLINE;
-        if keys == headline {
+        if let Some(report) = &mut report {
+            let (headline, least) = HEADLINE;
             let target = match pair.operation {
-                Operation::Flush => Target::AtLeast(least),
+                Operation::Flush if keys == headline => Target::AtLeast(least),
                 _ => Target::None,
             };
             let name = pair.operation.name();
