@@ -4,8 +4,8 @@
 //! sled's `flush` writes and never syncs, so that it takes an `fdatasync` of
 //! its file to have a deletion on disk as the other store has it. A batch is
 //! atomic, but takes some kilobytes of memory for each of its keys: there are
-//! several where there are more than 10,000 keys, which favours sled and means
-//! that a crash may leave a part of a session behind.
+//! several where there are more than 10,000 keys. That spares it gigabytes, and
+//! means that a crash may leave a part of a session behind.
 //!
 //! sled is as it is by default. Both stores lie in one process, where the
 //! first batch puts all operations of sled behind one lock, those of the other

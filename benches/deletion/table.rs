@@ -16,14 +16,14 @@ use crate::store::Store as _;
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Time {
     pub(crate) p50: f64,
-    /// None of a few samples.
+    /// None of few samples.
     pub(crate) p99: Option<f64>,
     pub(crate) greatest: f64,
     pub(crate) samples: usize,
 }
 
 impl Time {
-    /// The 99th percentile, or what is none of many.
+    /// The 99th percentile; of few samples the greatest, with a mark.
     fn upper(&self) -> String {
         match self.p99 {
             Some(p99) => micros(p99) + " ",
