@@ -6,7 +6,6 @@
 use std::path::Path;
 use std::process::ExitCode;
 use std::thread;
-use std::time::Duration;
 
 use crate::bare_sled::BareSled;
 use crate::machine::{forget_peak, resident};
@@ -95,8 +94,6 @@ pub(crate) fn tell_growth(
 
 fn growth<S: Store>(operation: Operation, keys: usize, place: &Path) -> Outcome<u64> {
     let mut scene = Scene::<S>::new(place, keys, &[operation], ONCE)?;
-    // What shrinks meanwhile would hide what grows.
-    settle()?;
     // A new thread allocates from a heap of its own: the old one has much that
     // is free and resident, and would take it from there.
     let grown = thread::scope(|scope| {
@@ -123,24 +120,4 @@ fn assert_growth_shows() -> Outcome<()> {
         return Err("what is allocated does not show in the resident set".into());
     }
     Ok(())
-}
-
-/// Waits until nothing more is freed.
-fn settle() -> Outcome<()> {
-    let mut still = 0;
-    let mut last = 0;
-    for _ in 0..400 {
-        thread::sleep(Duration::from_millis(25));
-        let (now, _) = resident()?;
-        still = if now.abs_diff(last) < 1 << 20 {
-            still + 1
-        } else {
-            0
-        };
-        last = now;
-        if still == 8 {
-            return Ok(());
-        }
-    }
-    Err("memory does not come to rest".into())
 }

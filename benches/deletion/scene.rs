@@ -3,10 +3,13 @@
 use std::path::Path;
 
 use crate::Outcome;
-use crate::call::Call;
+use crate::call::{Call, settle};
 use crate::operation::Operation;
 use crate::plan::Samples;
 use crate::store::{Store, key};
+
+/// From so many keys on, a deletion leaves much to be freed.
+const LARGE: usize = 10_000;
 
 /// Sessions of one size.
 pub(crate) struct Scene<S: Store> {
@@ -44,6 +47,7 @@ impl<S: Store> Scene<S> {
         let by_key = create(by_key)?;
         let whole = create(count(false) * samples.whole)?;
         store.checkpoint()?;
+        settle()?;
         Ok(Self {
             store,
             keys,
@@ -69,6 +73,10 @@ impl<S: Store> Scene<S> {
             (id, 0)
         };
         let id = id.ok_or("no session is left")?;
+        // What another deletion left is no part of this one.
+        if !operation.removes_one_key() && self.keys >= LARGE {
+            settle()?;
+        }
         // A request reads before it deletes.
         self.expect(id, 0, true)?;
         let taken = self.store.run(operation, id, &key(number))?;
