@@ -12,11 +12,13 @@
 //! cargo bench --bench deletion -- --chart FILE     the chart to this file, too
 //! ```
 //!
-//! Every time is that of a call after which the deletion is on disk, with both
-//! stores in turns in one run. The sessions were checkpointed before, and each
-//! was read right before. What the background does later is no part of a time:
-//! no checkpoint happens meanwhile, and what it costs is measured by itself.
-//! All goes to `target/bench/deletion.json` too, and a chart to
+//! Every time is that of a call after which the deletion is on disk. The stores
+//! take turns, call by call, so that what disturbs the machine disturbs both;
+//! what either leaves to be written may disturb the other, too. The sessions
+//! were checkpointed before, and each was read right before. What the
+//! background does later is no part of a time: no checkpoint happens meanwhile,
+//! and what it costs is measured by itself. All goes to
+//! `target/bench/deletion.json` too, and a chart to
 //! `target/bench/deletion.svg`.
 
 #[path = "../operations/arguments.rs"]
