@@ -209,8 +209,8 @@ impl Database {
     /// `Reentrant`, `Io`.
     pub fn create_session_with_id(&self, id: SessionId, expiry: Expiry) -> Result<Session> {
         let engine = self.engine();
-        let cell = engine.create_session(id.digest(), expiry.into(), self.durability)?;
-        Ok(Session::created(self.clone(), id, cell))
+        let bound = engine.create_session(id.digest(), expiry.into(), self.durability)?;
+        Ok(Session::created(self.clone(), id, bound))
     }
 
     /// The session with this ID; `None` when it is unknown, was flushed or
@@ -229,7 +229,7 @@ impl Database {
     /// `Reentrant`, `Io`.
     pub fn open_session(&self, id: &SessionId) -> Result<Option<Session>> {
         let found = self.engine().find_session(id.digest(), self.durability)?;
-        Ok(found.map(|cell| Session::bound(self.clone(), *id, cell)))
+        Ok(found.map(|bound| Session::new(self.clone(), *id, bound)))
     }
 
     /// The same from untrusted text, a cookie's value: what is malformed is

@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use super::Engine;
 use super::cell::{Cell, Life, State};
-use super::commit::encode_payload;
+use super::commit::{Bound, encode_payload};
 use super::lookup::Setback;
 use super::options::Durability;
 use super::registry::Resident;
@@ -38,7 +38,7 @@ impl Engine {
         digest: SessionDigest,
         expiry: ExpiryOverride,
         durability: Durability,
-    ) -> Result<Arc<Cell>> {
+    ) -> Result<Bound> {
         self.check()?;
         self.ids_are_chosen.store(true, Ordering::SeqCst);
         let mut record = None;
@@ -68,7 +68,7 @@ impl Engine {
             match attempt {
                 Attempt::Created(sequence) => {
                     self.settle(sequence, durability)?;
-                    return Ok(cell);
+                    return Ok(Bound { digest, cell });
                 }
                 Attempt::Refused(error) => {
                     self.observe(cell.last(), durability)?;

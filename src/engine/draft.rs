@@ -284,7 +284,7 @@ impl Engine {
         digest: SessionDigest,
         key: &str,
     ) -> Result<Option<Held>> {
-        let now = self.now();
+        let now = self.glance();
         let found = self.with_index(|| {
             let state = cell.state.read();
             self.check_session(&state, digest, now)?;
@@ -294,7 +294,13 @@ impl Engine {
                 Answer::Unknown => self.find_in_base(&state, key),
             }
         })?;
-        Ok(found.filter(|held| held.is_there(now)))
+        Ok(found.filter(|held| {
+            let is_there = held.is_there(now);
+            if !is_there {
+                self.note_over(now);
+            }
+            is_there
+        }))
     }
 
     /// The next entries of a session from `from` on, in key order.

@@ -73,9 +73,9 @@ impl Engine {
         &self,
         digest: SessionDigest,
         durability: Durability,
-    ) -> Result<Option<Arc<Cell>>> {
-        self.check()?;
-        self.find_session_at(digest, durability, self.now())
+    ) -> Result<Option<Bound>> {
+        let found = self.find_session_at(digest, durability, self.glance())?;
+        Ok(found.map(|cell| Bound { digest, cell }))
     }
 
     /// The same at a time that the operation has read already.
@@ -127,7 +127,12 @@ impl Engine {
 
     /// Whether a session's time is over.
     pub(super) fn is_expired(&self, state: &State, now: Timestamp) -> bool {
-        state.life == Life::Live && self.options.timeouts.is_expired(&state.record, now)
+        let is_expired =
+            state.life == Life::Live && self.options.timeouts.is_expired(&state.record, now);
+        if is_expired {
+            self.note_over(now);
+        }
+        is_expired
     }
 
     /// Whether a handle with this digest may use the session.

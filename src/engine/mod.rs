@@ -86,9 +86,6 @@ pub(crate) use stored::{Held, Stored};
 pub use upkeep::Upkeep;
 pub(crate) use verify::Counts;
 
-/// A session in memory.
-pub(crate) type SessionCell = Arc<cell::Cell>;
-
 /// An open database.
 pub(crate) struct Engine {
     pub(crate) options: Options,
@@ -135,6 +132,18 @@ impl Engine {
         let now = Timestamp::from(self.options.clock.now());
         let before = self.latest.fetch_max(now.0, Ordering::Relaxed);
         Timestamp(before.max(now.0))
+    }
+
+    /// The time of an operation that only looks. The next one may be told an
+    /// earlier time, unless something was found to be over at this one.
+    pub(super) fn glance(&self) -> Timestamp {
+        let now = Timestamp::from(self.options.clock.now());
+        now.max(self.seen())
+    }
+
+    /// Notes that something was found to be over: for nobody it comes back.
+    fn note_over(&self, now: Timestamp) {
+        self.latest.fetch_max(now.0, Ordering::Relaxed);
     }
 
     /// The latest time that any operation was told. Who checks something

@@ -47,7 +47,7 @@ pub(crate) enum Resident {
 
 #[derive(Debug, Default)]
 struct Shard {
-    residents: IndexMap<SessionDigest, Resident>,
+    residents: IndexMap<SessionDigest, Resident, foldhash::fast::RandomState>,
     hand: usize,
 }
 

@@ -15,7 +15,7 @@ mod transaction;
 mod whole;
 
 use crate::database::{Committed, Database};
-use crate::engine::{Admitted, Bound, Chunk, Draft, Engine, Held, Inside, SessionCell, Turn};
+use crate::engine::{Admitted, Bound, Chunk, Draft, Engine, Held, Inside, Turn};
 use crate::error::{Error, Result};
 use crate::format::identity::{Sequence, Timestamp};
 use crate::format::record::SessionRecord;
@@ -79,22 +79,17 @@ impl Session {
         Self::new(database, id, Engine::gone(id.digest()))
     }
 
-    /// A session that exists.
-    pub(crate) fn bound(database: Database, id: SessionId, cell: SessionCell) -> Self {
-        let digest = id.digest();
-        Self::new(database, id, Bound { digest, cell })
-    }
-
     /// A session that this handle has made: its first frame counts as the
     /// handle's.
-    pub(crate) fn created(database: Database, id: SessionId, cell: SessionCell) -> Self {
-        let written = cell.last();
-        let session = Self::bound(database, id, cell);
+    pub(crate) fn created(database: Database, id: SessionId, bound: Bound) -> Self {
+        let written = bound.cell.last();
+        let session = Self::new(database, id, bound);
         session.written.fetch_max(written.0, Ordering::AcqRel);
         session
     }
 
-    fn new(database: Database, id: SessionId, bound: Bound) -> Self {
+    /// A session that exists.
+    pub(crate) fn new(database: Database, id: SessionId, bound: Bound) -> Self {
         Self {
             database,
             id,

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use sessiondb::{Clock, Database, Session, SimulatedDisk};
+use sessiondb::{Clock, Database, Error, ManualClock, Session, SimulatedDisk};
 
 use super::operations::{reads, writes};
 use super::support::{contents, named, quiet};
@@ -105,4 +105,49 @@ fn a_clock_that_goes_backwards_harms_nothing() {
     let db = quiet().clock(clock).open_on(Arc::new(disk)).unwrap();
     let session = db.open_session(&id).unwrap().unwrap();
     assert_eq!(contents(&session), named(&[("a", 19), ("b", 19)]));
+}
+
+#[test]
+fn what_a_look_found_to_be_over_stays_over_when_the_clock_goes_back() {
+    let minute = Duration::from_secs(60);
+    let start = UNIX_EPOCH + Duration::from_secs(1_000_000);
+    type Look = fn(&Database, &Session) -> bool;
+    let looks: [(&str, Look); 4] = [
+        ("get", |_, session| {
+            session.get::<u32>("code").unwrap().is_some()
+        }),
+        ("contains_key", |_, session| {
+            session.contains_key("code").unwrap()
+        }),
+        ("open_session", |db, session| {
+            db.open_session(&session.id()).unwrap().is_some()
+        }),
+        ("a handle", |_, session| match session.get::<u32>("stays") {
+            Ok(value) => value.is_some(),
+            Err(error) => {
+                assert!(matches!(error, Error::SessionGone), "{error}");
+                false
+            }
+        }),
+    ];
+    for (name, look) in looks {
+        let clock = Arc::new(ManualClock::new(start));
+        let timeout = Some(10 * minute);
+        let database = quiet().clock(clock.clone()).idle_timeout(timeout);
+        let db = database.temporary().unwrap();
+        let session = db.create_session();
+        session.set("stays", &1).unwrap();
+        // A key that ends before the session does, where that is looked for.
+        let ttl = if name == "get" || name == "contains_key" {
+            minute
+        } else {
+            20 * minute
+        };
+        session.set_with_ttl("code", &1, ttl).unwrap();
+        assert!(look(&db, &session), "{name}");
+        clock.set(start + ttl.min(10 * minute));
+        assert!(!look(&db, &session), "{name}: it is over");
+        clock.set(start);
+        assert!(!look(&db, &session), "{name}: it came back");
+    }
 }
