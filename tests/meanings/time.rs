@@ -107,11 +107,12 @@ fn a_clock_that_goes_backwards_harms_nothing() {
     assert_eq!(contents(&session), named(&[("a", 19), ("b", 19)]));
 }
 
+type Look = fn(&Database, &Session) -> bool;
+
 #[test]
 fn what_a_look_found_to_be_over_stays_over_when_the_clock_goes_back() {
     let minute = Duration::from_secs(60);
     let start = UNIX_EPOCH + Duration::from_secs(1_000_000);
-    type Look = fn(&Database, &Session) -> bool;
     let looks: [(&str, Look); 4] = [
         ("get", |_, session| {
             session.get::<u32>("code").unwrap().is_some()
