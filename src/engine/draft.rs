@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use super::Engine;
 use super::cell::Cell;
+use super::commit::Bound;
 use super::delta::{Answer, Delta};
 use super::iterate::{self, Chunk};
 use super::stored::{Held, Stored};
@@ -278,16 +279,10 @@ impl<'e> Draft<'e> {
 
 impl Engine {
     /// The value of a key, as it stands.
-    pub(crate) fn find(
-        &self,
-        cell: &Cell,
-        digest: SessionDigest,
-        key: &str,
-    ) -> Result<Option<Held>> {
-        let now = self.glance();
+    pub(crate) fn find(&self, bound: &Bound, key: &str, now: Timestamp) -> Result<Option<Held>> {
         let found = self.with_index(|| {
-            let state = cell.state.read();
-            self.check_session(&state, digest, now)?;
+            let state = bound.cell.state.read();
+            self.check_session(&state, bound.digest, now)?;
             match state.find(key) {
                 Answer::Present(held) => Ok(Some(held)),
                 Answer::Absent => Ok(None),

@@ -136,7 +136,7 @@ impl Engine {
 
     /// The time of an operation that only looks. The next one may be told an
     /// earlier time, unless something was found to be over at this one.
-    pub(super) fn glance(&self) -> Timestamp {
+    pub(crate) fn glance(&self) -> Timestamp {
         let now = Timestamp::from(self.options.clock.now());
         now.max(self.seen())
     }
@@ -149,7 +149,7 @@ impl Engine {
     /// The latest time that any operation was told. Who checks something
     /// again asks for this one: it reads no clock, and nobody can have seen a
     /// session expire at a time behind it.
-    pub(crate) fn seen(&self) -> Timestamp {
+    fn seen(&self) -> Timestamp {
         Timestamp(self.latest.load(Ordering::Relaxed))
     }
 

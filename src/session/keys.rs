@@ -7,7 +7,7 @@ use serde::de::DeserializeOwned;
 
 use super::Session;
 use super::entries::ValueBytes;
-use super::stored::{check_key, check_prefix, encode, encode_bytes};
+use super::stored::{check_key, check_prefix, decode, encode, encode_bytes};
 use super::transaction::Transaction;
 use crate::engine::{Stored, Turn};
 use crate::error::{Error, Result};
@@ -217,13 +217,14 @@ impl Session {
         T: Serialize + DeserializeOwned,
         F: FnOnce() -> T,
     {
-        if let Some(found) = self.get(key)? {
-            return Ok(found);
+        check_key(key)?;
+        let now = self.engine().now();
+        if let Some(held) = self.find_at(key, now)? {
+            return decode(key, &held.value);
         }
-        let now = Some(self.engine().seen());
         let admitted = self.admit(0)?;
         let insert = |tx: &mut Transaction<'_>| tx.get_or_insert_with(key, value);
-        self.conclude(self.attempt(admitted, &self.bound, Turn::Stays, now, insert))
+        self.conclude(self.attempt(admitted, &self.bound, Turn::Stays, Some(now), insert))
     }
 
     /// Puts what the closure makes of the value, and returns it; `None` is

@@ -200,9 +200,14 @@ impl Session {
 
     /// A key's value as it stands.
     fn find(&self, key: &str) -> Result<Option<Held>> {
+        self.find_at(key, self.engine().glance())
+    }
+
+    /// The same at a time that the operation has read already.
+    fn find_at(&self, key: &str, now: Timestamp) -> Result<Option<Held>> {
         let engine = self.engine();
         engine.check()?;
-        let found = engine.find(&self.bound.cell, self.bound.digest, key);
+        let found = engine.find(&self.bound, key, now);
         self.observe()?;
         found
     }
