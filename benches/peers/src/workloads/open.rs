@@ -1,0 +1,59 @@
+//! Opening after a clean close, until the first value has been read.
+
+use std::time::Instant;
+
+use fastrand::Rng;
+
+use crate::Outcome;
+use crate::engine::Setup;
+use crate::field::Field;
+use crate::population::{VALUE, fill, key};
+use crate::report::{Better, Heading};
+use crate::run::Run;
+use crate::samples::{Rounds, micros};
+
+const QUICK: &str = "clean open of 100,000 sessions";
+const USUAL: &str = "clean open of 1,000,000 sessions";
+const CACHE_BYTES: u64 = 64 << 20;
+
+pub(super) fn measure(run: &mut Run) -> Outcome<()> {
+    let sessions = run.length().choose(100_000, 1_000_000, 1_000_000);
+    let name = run.length().choose(QUICK, USUAL, USUAL);
+    if !run.wants(name) {
+        return Ok(());
+    }
+    let mut field = Field::open(run, "open", |place| Setup::new(place, CACHE_BYTES))?;
+    field.each(|member| {
+        let (engine, ids) = member.parts()?;
+        *ids = fill(engine, sessions, 1)?;
+        member.close()
+    })?;
+    let mut random = Rng::new();
+    let mut times: Vec<(&'static str, Rounds)> = Vec::new();
+    for _ in 0..run.rounds() {
+        field.each(|member| {
+            let id = *random.choice(&member.ids).ok_or("there is no session")?;
+            let mut length = 0;
+            let start = Instant::now();
+            member.open()?;
+            let engine = member.engine()?;
+            engine.get(&id, &key(0), &mut |value| length = value.len())?;
+            let taken = micros(start.elapsed()) / 1e3;
+            if length != VALUE {
+                return Err("a value is missing".into());
+            }
+            member.close()?;
+            let name = member.kind.name;
+            match times.iter_mut().find(|(engine, _)| *engine == name) {
+                Some((_, rounds)) => rounds.0.push(taken),
+                None => times.push((name, Rounds(vec![taken]))),
+            }
+            Ok(())
+        })?;
+    }
+    let heading = Heading::new(name, "ms", Better::Lower);
+    for (engine, rounds) in &times {
+        run.report.add(&heading, engine, rounds);
+    }
+    field.remove()
+}
