@@ -95,7 +95,7 @@ impl Model {
             }
             1..5 => {
                 let popped = engine.pop(&id, &key)?;
-                agree("pop", popped, session.remove(&key))?;
+                agree("pop", &popped, &session.remove(&key))?;
             }
             5..9 => {
                 let changes =
@@ -104,20 +104,20 @@ impl Model {
                 let is_there = engine.request(&id, &changes, &mut |key, value| {
                     shown.insert(key.into(), value.into());
                 })?;
-                agree("a request", is_there, true)?;
-                agree("what a request loads", &shown, &*session)?;
+                agree("a request", &is_there, &true)?;
+                agree("what a request loads", &shown, session)?;
                 session.extend(changes);
             }
             9..13 => {
                 let mut found = None;
                 let is_there = engine.get(&id, &key, &mut |value| found = Some(value.to_vec()))?;
-                agree("get", is_there, found.is_some())?;
-                agree("get", found.as_ref(), session.get(&key))?;
+                agree("get", &is_there, &found.is_some())?;
+                agree("get", &found.as_ref(), &session.get(&key))?;
             }
             13..15 => self.compare_gone(engine, random)?,
             _ => {
                 let value = value(random);
-                agree("set", engine.set(&id, &key, &value)?, true)?;
+                agree("set", &engine.set(&id, &key, &value)?, &true)?;
                 session.insert(key, value);
             }
         }
@@ -130,12 +130,12 @@ impl Model {
         let id = random.choice(&self.gone).unwrap_or(&nobody);
         let change: Entry = (key(0), value(random));
         let nothing = &mut |_: &str, _: &[u8]| {};
-        agree("set", engine.set(id, &change.0, &change.1)?, false)?;
-        agree("pop", engine.pop(id, &change.0)?, None)?;
-        agree("request", engine.request(id, &[change], nothing)?, false)?;
-        agree("get", engine.get(id, &key(0), &mut |_| {})?, false)?;
-        agree("load", engine.load(id, nothing)?, false)?;
-        agree("flush", engine.flush(id)?, None)
+        agree("set", &engine.set(id, &change.0, &change.1)?, &false)?;
+        agree("pop", &engine.pop(id, &change.0)?, &None)?;
+        agree("request", &engine.request(id, &[change], nothing)?, &false)?;
+        agree("get", &engine.get(id, &key(0), &mut |_| {})?, &false)?;
+        agree("load", &engine.load(id, nothing)?, &false)?;
+        agree("flush", &engine.flush(id)?, &None)
     }
 
     fn compare(&self, engine: &dyn Engine) -> Outcome<()> {
@@ -144,9 +144,9 @@ impl Model {
             let is_there = engine.load(id, &mut |key, value| {
                 loaded.push((key.into(), value.into()));
             })?;
-            agree("load", is_there, true)?;
+            agree("load", &is_there, &true)?;
             let expected: Vec<Entry> = session.clone().into_iter().collect();
-            agree("load", loaded, expected)?;
+            agree("load", &loaded, &expected)?;
         }
         let mut random = Rng::with_seed(8);
         self.compare_gone(engine, &mut random)
@@ -177,8 +177,8 @@ fn check_pops(engine: &dyn Engine) -> Outcome<()> {
         }
         Ok(())
     })?;
-    agree("the number of pops", popped.into_inner(), KEYS)?;
-    agree("an empty session", engine.load(id, &mut |_, _| {})?, true)
+    agree("the number of pops", &popped.into_inner(), &KEYS)?;
+    agree("an empty session", &engine.load(id, &mut |_, _| {})?, &true)
 }
 
 /// What was deferred is there after a sync and a reopening.
@@ -215,7 +215,7 @@ fn check_expiry(kind: &Kind, place: &std::path::Path) -> Outcome<()> {
     engine.close()
 }
 
-fn agree<T: PartialEq>(what: &str, engine: T, model: T) -> Outcome<()> {
+fn agree<T: PartialEq>(what: &str, engine: &T, model: &T) -> Outcome<()> {
     if engine == model {
         return Ok(());
     }

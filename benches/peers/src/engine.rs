@@ -144,14 +144,16 @@ pub(crate) trait Engine: Send + Sync {
     }
 }
 
+/// Opens an engine; `None` where it cannot be what the setup asks for.
+pub(crate) type Open = fn(&Setup) -> Outcome<Option<Box<dyn Engine>>>;
+
 /// An engine that takes part.
 #[derive(Clone, Copy)]
 pub(crate) struct Kind {
     pub(crate) name: &'static str,
     /// Whether a write that is synced survives a power cut.
     pub(crate) is_durable: bool,
-    /// Opens it; `None` where it cannot be what the setup asks for.
-    pub(crate) open: fn(&Setup) -> Outcome<Option<Box<dyn Engine>>>,
+    pub(crate) open: Open,
     /// Why it cannot take part on this machine.
     pub(crate) hindrance: fn() -> Option<String>,
 }

@@ -35,6 +35,9 @@ const fn target(workload: &'static str, factor: f64, than: Than) -> Target {
 pub(crate) const TARGETS: &[Target] = &[
     target(names::SET_1, 0.8, Than::Row(names::BARE_WRITE, MACHINE)),
     target(names::SET_64, 12.0, Than::Row(names::SET_1, OURS)),
+    target(names::SET_64, 1.0, Than::BestPeer),
     target(names::IN_FLIGHT, 40.0, Than::Row(names::SET_1, OURS)),
+    target(names::FLUSH_MANY, 1.2, Than::Row(names::FLUSH_ONE, OURS)),
+    target(names::FLUSH_MANY, 1.0, Than::BestPeer),
     target(names::STALL, 100.0, Than::Unit),
 ];

@@ -1,5 +1,5 @@
 //! A session as one row, all of which is written again with every change: what
-//! the stores of `tower-sessions` do, here with MessagePack on SQLite, as its
+//! the stores of `tower-sessions` do, here with `MessagePack` on SQLite, as its
 //! SQLite store does.
 //!
 //! Those stores load and save without a transaction, and of two requests that
@@ -130,7 +130,9 @@ impl Engine for Blob {
         let Some(data) = data else {
             return Ok(false);
         };
-        data.iter().for_each(|(key, value)| look(key, value));
+        for (key, value) in &data {
+            look(key, value);
+        }
         Ok(true)
     }
 
@@ -141,7 +143,9 @@ impl Engine for Blob {
         look: &mut dyn FnMut(&str, &[u8]),
     ) -> Outcome<bool> {
         let written = self.change(id, |data| {
-            data.iter().for_each(|(key, value)| look(key, value));
+            for (key, value) in &*data {
+                look(key, value);
+            }
             let changes = changes.iter().cloned();
             data.extend(changes.map(|(key, value)| (key, ByteBuf::from(value))));
             Some(())

@@ -9,7 +9,7 @@
 
 use fjall::{Database, Keyspace, KeyspaceCreateOptions, PersistMode};
 
-use super::striped::{Change, Map, Striped};
+use super::striped::{Change, Look, Map, Striped};
 use crate::Outcome;
 use crate::engine::{Engine, Id, Setup};
 use crate::shared_sync::SharedSync;
@@ -45,12 +45,8 @@ impl Map for Fjall {
         Ok(value.is_some())
     }
 
-    fn scan(
-        &self,
-        prefix: &[u8],
-        look: &mut dyn FnMut(&[u8], &[u8]) -> Outcome<()>,
-    ) -> Outcome<()> {
-        for row in self.sessions.prefix(prefix) {
+    fn scan(&self, id: &Id, look: Look<'_>) -> Outcome<()> {
+        for row in self.sessions.prefix(id) {
             let (key, value) = row.into_inner()?;
             look(&key, &value)?;
         }

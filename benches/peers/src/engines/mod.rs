@@ -5,13 +5,16 @@ mod connections;
 mod fjall;
 mod lmdb;
 mod redb;
+mod redis;
+mod resp;
+#[cfg(feature = "rocksdb")]
+mod rocksdb;
 mod sessiondb;
 mod sled;
 mod sqlite;
 mod striped;
 
-use crate::Outcome;
-use crate::engine::{Engine, Kind, Setup};
+use crate::engine::{Kind, Open};
 
 /// Our own engine in the tables.
 pub(crate) const OURS: &str = "sessiondb";
@@ -20,8 +23,6 @@ pub(crate) const OURS: &str = "sessiondb";
 fn nothing() -> Option<String> {
     None
 }
-
-type Open = fn(&Setup) -> Outcome<Option<Box<dyn Engine>>>;
 
 const fn built_in(name: &'static str, open: Open) -> Kind {
     Kind {
@@ -45,5 +46,11 @@ pub(crate) fn all() -> Vec<Kind> {
         built_in("lmdb", lmdb::open),
         built_in("sqlite", sqlite::open),
         built_in("sqlite blob", blob::open),
+        #[cfg(feature = "rocksdb")]
+        built_in("rocksdb", rocksdb::open),
+        Kind {
+            hindrance: redis::hindrance,
+            ..built_in("redis", redis::open)
+        },
     ]
 }

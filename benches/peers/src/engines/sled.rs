@@ -12,7 +12,7 @@ use std::fs::File;
 
 use sled::{Batch, Db, Tree};
 
-use super::striped::{Change, Map, Striped};
+use super::striped::{Change, Look, Map, Striped};
 use crate::Outcome;
 use crate::engine::{Engine, Id, Setup};
 use crate::shared_sync::SharedSync;
@@ -51,12 +51,8 @@ impl Map for Sled {
         Ok(value.is_some())
     }
 
-    fn scan(
-        &self,
-        prefix: &[u8],
-        look: &mut dyn FnMut(&[u8], &[u8]) -> Outcome<()>,
-    ) -> Outcome<()> {
-        for row in self.tree.scan_prefix(prefix) {
+    fn scan(&self, id: &Id, look: Look<'_>) -> Outcome<()> {
+        for row in self.tree.scan_prefix(id) {
             let (key, value) = row?;
             look(&key, &value)?;
         }

@@ -1,7 +1,7 @@
 //! Sessions in an ordered map that has atomic batches and no transactions, or
 //! none that a session needs: what reads before it writes holds a lock of its
 //! session meanwhile, of which a server that uses such a map would have some.
-//! It is let go before the wait for the disk, so that a sync serves many.
+//! It is let go before a sync, so that one serves many.
 
 use parking_lot::RwLock;
 
@@ -16,15 +16,17 @@ const STRIPES: usize = 1024;
 /// A row to be written or, without a value, removed.
 pub(super) type Change = (Vec<u8>, Option<Vec<u8>>);
 
+/// Looks at a row.
+pub(super) type Look<'l> = &'l mut dyn FnMut(&[u8], &[u8]) -> Outcome<()>;
+
 /// An ordered map of bytes.
 pub(super) trait Map: Send + Sync {
     fn get(&self, key: &[u8], look: &mut dyn FnMut(&[u8])) -> Outcome<bool>;
 
     /// Shows all whose keys begin with this, in order.
-    fn scan(&self, prefix: &[u8], look: &mut dyn FnMut(&[u8], &[u8]) -> Outcome<()>)
-    -> Outcome<()>;
+    fn scan(&self, id: &Id, look: Look<'_>) -> Outcome<()>;
 
-    /// Writes all of it or nothing. Not on disk before a sync.
+    /// Writes all of it or nothing. It need not be on disk before a sync.
     fn write(&self, changes: Vec<Change>) -> Outcome<()>;
 
     /// Removes all whose keys begin with this, or none of them.

@@ -75,14 +75,14 @@ pub(crate) fn tell_written(name: &str, place: &Path, mebibytes_wanted: &str) -> 
     let ids = fill(&*engine, SESSIONS, KEYS)?;
     let before = rest(&*engine)?;
     let wanted = mebibytes_wanted.parse::<u64>()? << 20;
-    let writes = wanted.div_ceil(PAIR);
+    let wanted_writes = wanted.div_ceil(PAIR);
     let next = AtomicU64::new(0);
     thread::scope(|scope| -> Outcome<()> {
         let writers: Vec<_> = (0..WRITERS)
             .map(|_| {
                 scope.spawn(|| -> Outcome<()> {
                     let mut random = Rng::new();
-                    while next.fetch_add(1, Ordering::Relaxed) < writes {
+                    while next.fetch_add(1, Ordering::Relaxed) < wanted_writes {
                         set(&*engine, &ids, &mut random)?;
                     }
                     Ok(())
@@ -97,7 +97,7 @@ pub(crate) fn tell_written(name: &str, place: &Path, mebibytes_wanted: &str) -> 
     let after = rest(&*engine)?;
     println!(
         "{}",
-        mebibytes(after.saturating_sub(before)) / mebibytes(writes * PAIR)
+        mebibytes(after.saturating_sub(before)) / mebibytes(wanted_writes * PAIR)
     );
     engine.close()?;
     Ok(ExitCode::SUCCESS)
