@@ -1,9 +1,11 @@
 //! What every engine has to agree on before anything is timed, so that nobody
 //! wins by doing less: the same random operations on all of them, compared with
 //! a model in plain maps; pops by many at once, of which each key has one
-//! winner; sessions that expire; and all of it again after a reopening.
+//! winner; sessions that expire; and all of it again after a reopening. Engines
+//! that do less than they say have to be found out.
 
 use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -11,7 +13,8 @@ use std::time::{Duration, Instant};
 use fastrand::Rng;
 
 use crate::Outcome;
-use crate::engine::{Engine, Entry, Id, Kind, Setup};
+use crate::engine::{Engine, Entry, Id, Setup};
+use crate::liar::{self, LIES};
 use crate::population::{entries, key, value};
 use crate::run::Run;
 
@@ -24,7 +27,7 @@ const KEYS: usize = 12;
 const CACHE_BYTES: u64 = 16 << 20;
 const CALLERS: usize = 4;
 /// How long a session lives that is to be seen expired.
-const SHORT: Duration = Duration::from_millis(500);
+const SHORT: Duration = Duration::from_millis(100);
 
 type Session = BTreeMap<String, Vec<u8>>;
 
@@ -35,21 +38,40 @@ struct Model {
     gone: Vec<Id>,
 }
 
+/// How the engine is opened that is looked at.
+type Open<'o> = &'o dyn Fn(&Setup) -> Outcome<Box<dyn Engine>>;
+
 pub(crate) fn check(run: &Run) -> Outcome<()> {
+    let root = run.workplace.place("check");
     let period = PERIOD / u32::try_from(run.kinds.len())?.max(1);
     for kind in &run.kinds {
-        let place = run.workplace.place("check").join(kind.name);
-        let checked = check_one(kind, &place, period);
+        let checked = check_one(&|setup| kind.open(setup), &root.join(kind.name), period);
         checked.map_err(|error| format!("{} does not do the work: {error}", kind.name))?;
-        std::fs::remove_dir_all(place)?;
     }
+    let kind = run.kinds.first().ok_or("there is no engine")?;
+    for lie in LIES {
+        let place = root.join(format!("{lie:?}"));
+        let open = |setup: &Setup| liar::open(kind, setup, lie);
+        if check_one(&open, &place, Duration::ZERO).is_ok() {
+            return Err(format!("an engine that lies about {lie:?} is not found out").into());
+        }
+    }
+    std::fs::remove_dir_all(root)?;
     eprintln!("all agree with the model");
     Ok(())
 }
 
-fn check_one(kind: &Kind, place: &std::path::Path, period: Duration) -> Outcome<()> {
+fn check_one(open: Open<'_>, place: &Path, period: Duration) -> Outcome<()> {
     let setup = Setup::new(place.join("model"), CACHE_BYTES);
-    let engine = kind.open(&setup)?;
+    check_work(open, &setup, period)?;
+    let deferred = Setup::new(place.join("deferred"), CACHE_BYTES).deferred();
+    check_work(open, &deferred, Duration::ZERO)?;
+    check_expiry(open, place.join("expiry"))
+}
+
+/// The same random work, and what is there of it when it is opened again.
+fn check_work(open: Open<'_>, setup: &Setup, period: Duration) -> Outcome<()> {
+    let engine = open(setup)?;
     let mut random = Rng::with_seed(7);
     let mut model = Model::default();
     let start = Instant::now();
@@ -60,13 +82,11 @@ fn check_one(kind: &Kind, place: &std::path::Path, period: Duration) -> Outcome<
     }
     model.compare(&*engine)?;
     check_pops(&*engine)?;
+    engine.sync()?;
     engine.close()?;
-    let engine = kind.open(&setup)?;
+    let engine = open(setup)?;
     model.compare(&*engine)?;
-    engine.close()?;
-    let deferred = Setup::new(place.join("deferred"), CACHE_BYTES).deferred();
-    check_deferred(kind, &deferred)?;
-    check_expiry(kind, place)
+    engine.close()
 }
 
 impl Model {
@@ -181,28 +201,12 @@ fn check_pops(engine: &dyn Engine) -> Outcome<()> {
     agree("an empty session", &engine.load(id, &mut |_, _| {})?, &true)
 }
 
-/// What was deferred is there after a sync and a reopening.
-fn check_deferred(kind: &Kind, setup: &Setup) -> Outcome<()> {
-    let mut model = Model::default();
-    let mut random = Rng::with_seed(10);
-    let engine = kind.open(setup)?;
-    for _ in 0..LEAST_OPERATIONS {
-        model.operate(&*engine, &mut random)?;
-    }
-    engine.sync()?;
-    engine.close()?;
-    let engine = kind.open(setup)?;
-    model.compare(&*engine)?;
-    engine.close()
-}
-
 /// A session is over when its time is, swept or not.
-fn check_expiry(kind: &Kind, place: &std::path::Path) -> Outcome<()> {
-    let setup = Setup {
+fn check_expiry(open: Open<'_>, directory: PathBuf) -> Outcome<()> {
+    let engine = open(&Setup {
         idle_timeout: SHORT,
-        ..Setup::new(place.join("expiry"), CACHE_BYTES)
-    };
-    let engine = kind.open(&setup)?;
+        ..Setup::new(directory, CACHE_BYTES)
+    })?;
     let mut random = Rng::with_seed(11);
     let ids = engine.create(&[entries(0..KEYS, &mut random)])?;
     let id = *ids.first().ok_or("no session was made")?;

@@ -153,7 +153,7 @@ pub(crate) struct Kind {
     pub(crate) name: &'static str,
     /// Whether a write that is synced survives a power cut.
     pub(crate) is_durable: bool,
-    pub(crate) open: Open,
+    pub(crate) try_open: Open,
     /// Why it cannot take part on this machine.
     pub(crate) hindrance: fn() -> Option<String>,
 }
@@ -162,7 +162,7 @@ impl Kind {
     /// Opens it as an engine that has to be able to.
     pub(crate) fn open(&self, setup: &Setup) -> Outcome<Box<dyn Engine>> {
         std::fs::create_dir_all(&setup.directory)?;
-        let opened = (self.open)(setup).map_err(|error| format!("{}: {error}", self.name))?;
+        let opened = (self.try_open)(setup).map_err(|error| format!("{}: {error}", self.name))?;
         Ok(opened.ok_or_else(|| format!("{} cannot be opened like that", self.name))?)
     }
 }

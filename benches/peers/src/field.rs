@@ -37,7 +37,7 @@ impl Member {
 
 pub(crate) struct Field {
     pub(crate) members: Vec<Member>,
-    place: PathBuf,
+    places: Vec<PathBuf>,
 }
 
 impl Field {
@@ -48,7 +48,8 @@ impl Field {
         for kind in &run.kinds {
             let setup = setup(place.join(kind.name));
             fs::create_dir_all(&setup.directory)?;
-            let engine = (kind.open)(&setup).map_err(|error| format!("{}: {error}", kind.name))?;
+            let engine =
+                (kind.try_open)(&setup).map_err(|error| format!("{}: {error}", kind.name))?;
             if engine.is_some() {
                 members.push(Member {
                     kind: *kind,
@@ -58,7 +59,10 @@ impl Field {
                 });
             }
         }
-        Ok(Self { members, place })
+        Ok(Self {
+            members,
+            places: vec![place],
+        })
     }
 
     /// Has each of them do something.
@@ -72,9 +76,27 @@ impl Field {
         Ok(())
     }
 
+    /// Closes all but some.
+    pub(crate) fn retain(&mut self, stays: impl Fn(&Member) -> bool) -> Outcome<()> {
+        let mut leaving: Vec<Member> = self
+            .members
+            .extract_if(.., |member| !stays(member))
+            .collect();
+        leaving.iter_mut().try_for_each(Member::close)
+    }
+
+    /// Has others take turns with these.
+    pub(crate) fn join(&mut self, mut others: Self) {
+        self.members.append(&mut others.members);
+        self.places.append(&mut others.places);
+    }
+
     /// Closes them and removes what they had.
     pub(crate) fn remove(mut self) -> Outcome<()> {
         self.each(Member::close)?;
-        Ok(fs::remove_dir_all(&self.place)?)
+        for place in &self.places {
+            fs::remove_dir_all(place)?;
+        }
+        Ok(())
     }
 }

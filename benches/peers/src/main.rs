@@ -29,6 +29,7 @@ mod executor;
 mod field;
 #[path = "../../operations/floor.rs"]
 mod floor;
+mod liar;
 #[path = "../../operations/machine.rs"]
 #[expect(dead_code, reason = "other benches ask for more")]
 mod machine;
@@ -75,10 +76,10 @@ fn main() -> ExitCode {
 fn run() -> Outcome<ExitCode> {
     let words: Vec<String> = std::env::args().skip(1).collect();
     // A child is told by its first word what it is for.
-    if let [workloads::WRITE, engine, place, mebibytes] =
+    if let [workloads::WRITE, engine, place, kibibytes, seconds] =
         words.iter().map(String::as_str).collect::<Vec<_>>()[..]
     {
-        return workloads::tell_written(engine, place.as_ref(), mebibytes);
+        return workloads::tell_written(engine, place.as_ref(), [kibibytes, seconds]);
     }
     let options = Options::parse(words)?;
     let workplace = Workplace::new(&options.arguments)?;

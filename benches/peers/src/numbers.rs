@@ -12,12 +12,14 @@ pub(crate) fn mebibytes(bytes: u64) -> f64 {
     float(bytes) / 1_048_576.0
 }
 
-/// Three digits at least, and thousands apart.
+/// Three digits at least, or two where it is less than one; thousands apart.
 pub(crate) fn readable(figure: f64) -> String {
     let places = match figure.abs() {
         large if large >= 100.0 => 0,
         middle if middle >= 10.0 => 1,
-        _ => 2,
+        small if small >= 0.1 => 2,
+        smaller if smaller >= 0.01 => 3,
+        _ => 4,
     };
     let text = format!("{figure:.places$}");
     let (whole, fraction) = text

@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::path::Path;
+use std::time::Instant;
 
 use serde_json::{Value, json};
 
@@ -77,6 +78,7 @@ pub(crate) struct Verdict {
 
 pub(crate) struct Report {
     machine: Machine,
+    start: Instant,
     pub(crate) kinds: Vec<Kind>,
     pub(crate) rows: Vec<Row>,
 }
@@ -85,6 +87,7 @@ impl Report {
     pub(crate) fn new(machine: Machine, kinds: Vec<Kind>) -> Self {
         Self {
             machine,
+            start: Instant::now(),
             kinds,
             rows: Vec::new(),
         }
@@ -100,7 +103,8 @@ impl Report {
         };
         // A run takes minutes: whoever waits sees that it gets on.
         eprintln!(
-            "{}: {engine}: {} {}",
+            "{:4.0} s  {}: {engine}: {} {}",
+            self.start.elapsed().as_secs_f64(),
             heading.workload,
             readable(figure.value),
             heading.unit

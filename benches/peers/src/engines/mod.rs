@@ -28,7 +28,7 @@ const fn built_in(name: &'static str, open: Open) -> Kind {
     Kind {
         name,
         is_durable: true,
-        open,
+        try_open: open,
         hindrance: nothing,
     }
 }
@@ -45,7 +45,7 @@ pub(crate) fn all() -> Vec<Kind> {
         built_in("fjall", fjall::open),
         built_in("lmdb", lmdb::open),
         built_in("sqlite", sqlite::open),
-        built_in("sqlite blob", blob::open),
+        built_in("sqlite-blob", blob::open),
         #[cfg(feature = "rocksdb")]
         built_in("rocksdb", rocksdb::open),
         Kind {

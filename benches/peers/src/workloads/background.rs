@@ -11,7 +11,7 @@ use crate::population::fill;
 use crate::report::{Better, Heading};
 use crate::run::Run;
 use crate::samples::micros;
-use crate::turns::in_turns;
+use crate::turns::{Turns, in_turns};
 
 const SESSIONS: usize = 10_000;
 const CACHE_BYTES: u64 = 64 << 20;
@@ -20,33 +20,30 @@ pub(super) fn measure(run: &mut Run) -> Outcome<()> {
     if !run.wants_any([BACKGROUND, NO_BACKGROUND]) {
         return Ok(());
     }
-    let mut quiet = Field::open(run, "quiet", |place| Setup {
+    let quiet = Field::open(run, "quiet", |place| Setup {
         background: false,
         ..Setup::new(place, CACHE_BYTES)
     })?;
-    let mut busy = Field::open(run, "busy", |place| Setup::new(place, CACHE_BYTES))?;
-    let can_be_quiet: Vec<_> = quiet.members.iter().map(|quiet| quiet.kind.name).collect();
-    let (mut kept, others) = std::mem::take(&mut busy.members)
-        .into_iter()
-        .partition::<Vec<_>, _>(|busy| can_be_quiet.contains(&busy.kind.name));
-    for mut other in others {
-        other.close()?;
-    }
-    busy.members.append(&mut kept);
-    // Both take turns with each other, too: a busy one and the same quiet.
-    for (name, field) in [(BACKGROUND, &mut busy), (NO_BACKGROUND, &mut quiet)] {
-        field.each(|member| {
-            let (engine, ids) = member.parts()?;
-            *ids = fill(engine, SESSIONS, KEYS)?;
-            Ok(())
-        })?;
-        let turns = in_turns(run, field, None, |member, slice| {
-            let (taken, _) = mix(member, slice)?;
-            Ok(vec![micros(taken.per_myriad(9900))])
-        })?;
+    let names: Vec<_> = quiet.members.iter().map(|quiet| quiet.kind.name).collect();
+    let mut field = Field::open(run, "busy", |place| Setup::new(place, CACHE_BYTES))?;
+    field.retain(|busy| names.contains(&busy.kind.name))?;
+    field.join(quiet);
+    field.each(|member| {
+        let (engine, ids) = member.parts()?;
+        *ids = fill(engine, SESSIONS, KEYS)?;
+        Ok(())
+    })?;
+    let mut busy = in_turns(run, &mut field, None, |member, slice| {
+        let (taken, _) = mix(member, slice)?;
+        Ok(vec![micros(taken.per_myriad(9900))])
+    })?;
+    let quiet = Turns {
+        engines: busy.engines.split_off(names.len()),
+        ..Turns::default()
+    };
+    for (name, turns) in [(BACKGROUND, &busy), (NO_BACKGROUND, &quiet)] {
         let heading = Heading::durable(name, "us", Better::Lower);
-        run.report.add_all(&[heading], &turns);
+        run.report.add_all(&[heading], turns);
     }
-    quiet.remove()?;
-    busy.remove()
+    field.remove()
 }

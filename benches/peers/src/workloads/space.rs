@@ -33,7 +33,7 @@ pub(super) fn measure(run: &mut Run) -> Outcome<()> {
     if !run.wants_any([LOADED, CHURNED, EMPTIED]) {
         return Ok(());
     }
-    let sessions = run.length().choose(1000, 10_000, 10_000);
+    let sessions = run.length().choose(2000, 10_000, 10_000);
     let patience = Duration::from_secs(run.length().choose(10, 120, 120));
     let raw = mebibytes((sessions * KEYS) as u64 * PAIR);
     let mut field = Field::open(run, "space", |place| {

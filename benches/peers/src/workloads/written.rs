@@ -47,14 +47,15 @@ pub(super) fn measure(run: &mut Run) -> Outcome<()> {
     if !run.wants(WRITTEN) {
         return Ok(());
     }
-    let mebibytes = run.length().choose("1", "16", "64");
+    let kibibytes = run.length().choose("1024", "16384", "65536");
+    let seconds = run.length().choose("5", "60", "180");
     let heading = Heading::durable(WRITTEN, "times", Better::Lower);
     for kind in run.kinds.clone() {
         let place = run.workplace.place("written").join(kind.name);
         let child = Command::new(std::env::current_exe()?)
             .args([WRITE, kind.name])
             .arg(&place)
-            .arg(mebibytes)
+            .args([kibibytes, seconds])
             .stderr(Stdio::inherit())
             .output()?;
         if !child.status.success() {
@@ -68,22 +69,24 @@ pub(super) fn measure(run: &mut Run) -> Outcome<()> {
 }
 
 /// What that process does.
-pub(crate) fn tell_written(name: &str, place: &Path, mebibytes_wanted: &str) -> Outcome<ExitCode> {
+pub(crate) fn tell_written(name: &str, place: &Path, limits: [&str; 2]) -> Outcome<ExitCode> {
+    let [kibibytes, seconds] = limits.map(str::parse::<u64>);
     let kind = engines::all().into_iter().find(|kind| kind.name == name);
     let kind = kind.ok_or("no such engine")?;
     let engine = kind.open(&Setup::new(place.to_path_buf(), CACHE_BYTES))?;
     let ids = fill(&*engine, SESSIONS, KEYS)?;
     let before = rest(&*engine)?;
-    let wanted = mebibytes_wanted.parse::<u64>()? << 20;
-    let wanted_writes = wanted.div_ceil(PAIR);
-    let next = AtomicU64::new(0);
+    let wanted = (kibibytes? << 10).div_ceil(PAIR);
+    let end = Instant::now() + Duration::from_secs(seconds?);
+    let (begun, given) = (AtomicU64::new(0), AtomicU64::new(0));
     thread::scope(|scope| -> Outcome<()> {
         let writers: Vec<_> = (0..WRITERS)
             .map(|_| {
                 scope.spawn(|| -> Outcome<()> {
                     let mut random = Rng::new();
-                    while next.fetch_add(1, Ordering::Relaxed) < wanted_writes {
+                    while begun.fetch_add(1, Ordering::Relaxed) < wanted && Instant::now() < end {
                         set(&*engine, &ids, &mut random)?;
+                        given.fetch_add(PAIR, Ordering::Relaxed);
                     }
                     Ok(())
                 })
@@ -97,7 +100,7 @@ pub(crate) fn tell_written(name: &str, place: &Path, mebibytes_wanted: &str) -> 
     let after = rest(&*engine)?;
     println!(
         "{}",
-        mebibytes(after.saturating_sub(before)) / mebibytes(wanted_writes * PAIR)
+        mebibytes(after.saturating_sub(before)) / mebibytes(given.into_inner())
     );
     engine.close()?;
     Ok(ExitCode::SUCCESS)
