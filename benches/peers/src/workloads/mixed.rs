@@ -62,7 +62,7 @@ pub(super) fn measure(run: &mut Run, field: &mut Field) -> Outcome<()> {
     if !run.wants_any(NAMES.iter().copied()) {
         return Ok(());
     }
-    let turns = in_turns(run, field, None, |member, slice| {
+    let mut turns = in_turns(run, field, None, |member, slice| {
         let (taken, rate) = mix(member, slice)?;
         let at = |share| micros(taken.per_myriad(share));
         let longest = micros(taken.longest) / 1e3;
@@ -75,7 +75,6 @@ pub(super) fn measure(run: &mut Run, field: &mut Field) -> Outcome<()> {
         Heading::durable(P999, "us", Better::Lower),
         Heading::durable(STALL, "ms", Better::Lower),
     ];
-    let mut turns = turns;
     // The longest of all rounds, and no median of them.
     for (_, figures) in &mut turns.engines {
         if let Some(stalls) = figures.last_mut() {

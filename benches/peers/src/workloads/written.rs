@@ -40,7 +40,7 @@ const BLOCK: u64 = 4096;
 
 const LOOK_EVERY: Duration = Duration::from_millis(100);
 /// Who has written nothing for so long has come to rest.
-const STILL: Duration = Duration::from_secs(4);
+const STILL: Duration = Duration::from_secs(3);
 const PATIENCE: Duration = Duration::from_secs(60);
 
 pub(super) fn measure(run: &mut Run) -> Outcome<()> {
@@ -48,7 +48,7 @@ pub(super) fn measure(run: &mut Run) -> Outcome<()> {
         return Ok(());
     }
     let kibibytes = run.length().choose("1024", "16384", "65536");
-    let seconds = run.length().choose("5", "60", "180");
+    let seconds = run.length().choose("3", "60", "180");
     let heading = Heading::durable(WRITTEN, "times", Better::Lower);
     for kind in run.kinds.clone() {
         let place = run.workplace.place("written").join(kind.name);
