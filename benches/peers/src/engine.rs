@@ -112,8 +112,10 @@ pub(crate) trait Engine: Send + Sync {
             let threads = (0..in_flight).map(|place| {
                 let written = &written;
                 let write = move || -> Outcome<()> {
-                    let id = ids.get(place % ids.len()).ok_or("there is no session")?;
+                    let mut turn = place;
                     while Instant::now() < end {
+                        let id = ids.get(turn % ids.len()).ok_or("there is no session")?;
+                        turn += in_flight;
                         if !self.set(id, key, value)? {
                             return Err("a session is missing".into());
                         }

@@ -56,12 +56,12 @@ impl Run {
     /// Prints what came out, and removes the run's files.
     pub(crate) fn finish(self, options: &Options) -> Outcome<ExitCode> {
         drop(self.workplace);
+        if self.report.is_empty() {
+            return Err("no row has such a name".into());
+        }
         self.report.print();
         if let Some(path) = &options.json {
             self.report.write(path)?;
-        }
-        if self.report.is_empty() {
-            return Err("no row has such a name".into());
         }
         let is_missed = options.arguments.check && self.report.is_missed();
         Ok(ExitCode::from(u8::from(is_missed)))

@@ -16,8 +16,8 @@ pub(crate) fn table(report: &Report) -> String {
         let mark = if kind.is_durable { "" } else { " \\*" };
         let _ = write!(text, " {}{mark} |", kind.name);
     }
-    text.push_str(" ours to best peer | target |\n|---|---|");
-    text.push_str(&"--:|".repeat(report.kinds.len() + 1));
+    let _ = write!(text, " {MACHINE} | ours to best peer | target |\n|---|---|");
+    text.push_str(&"--:|".repeat(report.kinds.len() + 2));
     text.push_str("---|\n");
     for row in &report.rows {
         text.push_str(&line(report, row));
@@ -44,18 +44,12 @@ fn line(report: &Report, row: &Row) -> String {
         Better::Lower => "less is better",
     };
     let mut text = format!("| {}{void} | {}, {arrow} |", heading.workload, heading.unit);
-    if let Some(figure) = row.figure(MACHINE) {
-        // It has no engine: what the machine does is in the first column.
-        let _ = write!(text, " {} (bare) |", cell(figure));
-        text.push_str(&format!(" {DASH} |").repeat(report.kinds.len()));
-        text.push_str(" |\n");
-        return text;
-    }
     let best = best(report, row);
-    for kind in &report.kinds {
-        let cell = match row.figure(kind.name) {
+    let engines = report.kinds.iter().map(|kind| kind.name);
+    for engine in engines.chain([MACHINE]) {
+        let cell = match row.figure(engine) {
             None => DASH.into(),
-            Some(figure) if Some(kind.name) == best => format!("**{}**", cell(figure)),
+            Some(figure) if Some(engine) == best => format!("**{}**", cell(figure)),
             Some(figure) => cell(figure),
         };
         let _ = write!(text, " {cell} |");

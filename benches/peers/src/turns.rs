@@ -20,6 +20,17 @@ pub(crate) struct Turns {
     pub(crate) yardstick: Rounds,
 }
 
+impl Turns {
+    /// Adds a figure of one more round of an engine's only row.
+    pub(crate) fn push(&mut self, engine: &'static str, figure: f64) {
+        let known = self.engines.iter_mut().find(|(name, _)| *name == engine);
+        match known.and_then(|(_, rows)| rows.first_mut()) {
+            Some(rounds) => rounds.0.push(figure),
+            None => self.engines.push((engine, vec![Rounds(vec![figure])])),
+        }
+    }
+}
+
 /// Has every engine work for a slice of time in each round; a slice comes to
 /// some figures.
 pub(crate) fn in_turns(

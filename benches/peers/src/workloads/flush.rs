@@ -10,7 +10,8 @@ use crate::field::Field;
 use crate::population::fill;
 use crate::report::{Better, Heading};
 use crate::run::Run;
-use crate::samples::{Rounds, Samples};
+use crate::samples::Samples;
+use crate::turns::Turns;
 
 /// How many keys, how many sessions a round, and whether a quick run has it:
 /// who removes key by key takes minutes for a million.
@@ -40,23 +41,17 @@ fn measure_one(run: &mut Run, name: &str, keys: usize, sessions: usize) -> Outco
     } else {
         run.rounds()
     };
-    let mut times: Vec<(&'static str, Rounds)> = Vec::new();
+    let mut turns = Turns::default();
     let mut field = Field::open(run, "flush", |place| Setup::new(place, CACHE_BYTES))?;
     for _ in 0..rounds {
         field.each(|member| {
             let time = flush(member.engine()?, keys, sessions)?;
-            let name = member.kind.name;
-            match times.iter_mut().find(|(engine, _)| *engine == name) {
-                Some((_, rounds)) => rounds.0.push(time),
-                None => times.push((name, Rounds(vec![time]))),
-            }
+            turns.push(member.kind.name, time);
             Ok(())
         })?;
     }
     let heading = Heading::durable(name, "us", Better::Lower);
-    for (engine, rounds) in &times {
-        run.report.add(&heading, engine, rounds);
-    }
+    run.report.add_all(&[heading], &turns);
     field.remove()
 }
 

@@ -11,7 +11,7 @@ use crate::numbers::float;
 use crate::population::fill;
 use crate::report::{Better, Heading};
 use crate::run::Run;
-use crate::samples::Rounds;
+use crate::turns::Turns;
 
 const LOAD: &str = "load of 1,000,000 keys";
 pub(super) const NAMES: &[&str] = &[LOAD];
@@ -23,7 +23,7 @@ pub(super) fn measure(run: &mut Run, cache_bytes: u64) -> Outcome<Field> {
     } else {
         1
     };
-    let mut rates: Vec<(&'static str, Rounds)> = Vec::new();
+    let mut turns = Turns::default();
     let mut loaded: Option<Field> = None;
     for _ in 0..rounds {
         if let Some(earlier) = loaded.take() {
@@ -35,20 +35,14 @@ pub(super) fn measure(run: &mut Run, cache_bytes: u64) -> Outcome<Field> {
             let (engine, ids) = member.parts()?;
             *ids = fill(engine, SESSIONS, KEYS)?;
             let rate = float((SESSIONS * KEYS) as u64) / start.elapsed().as_secs_f64();
-            let name = member.kind.name;
-            match rates.iter_mut().find(|(engine, _)| *engine == name) {
-                Some((_, rounds)) => rounds.0.push(rate),
-                None => rates.push((name, Rounds(vec![rate]))),
-            }
+            turns.push(member.kind.name, rate);
             Ok(())
         })?;
         loaded = Some(field);
     }
     if run.wants(LOAD) {
         let heading = Heading::new(LOAD, "keys/s", Better::Higher);
-        for (engine, rounds) in &rates {
-            run.report.add(&heading, engine, rounds);
-        }
+        run.report.add_all(&[heading], &turns);
     }
     Ok(loaded.ok_or("nothing was loaded")?)
 }

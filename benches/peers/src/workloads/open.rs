@@ -10,7 +10,8 @@ use crate::field::Field;
 use crate::population::{VALUE, fill, key};
 use crate::report::{Better, Heading};
 use crate::run::Run;
-use crate::samples::{Rounds, micros};
+use crate::samples::micros;
+use crate::turns::Turns;
 
 const QUICK: &str = "clean open of 100,000 sessions";
 const USUAL: &str = "clean open of 1,000,000 sessions";
@@ -29,7 +30,7 @@ pub(super) fn measure(run: &mut Run) -> Outcome<()> {
         member.close()
     })?;
     let mut random = Rng::new();
-    let mut times: Vec<(&'static str, Rounds)> = Vec::new();
+    let mut turns = Turns::default();
     for _ in 0..run.rounds() {
         field.each(|member| {
             let id = *random.choice(&member.ids).ok_or("there is no session")?;
@@ -43,17 +44,11 @@ pub(super) fn measure(run: &mut Run) -> Outcome<()> {
                 return Err("a value is missing".into());
             }
             member.close()?;
-            let name = member.kind.name;
-            match times.iter_mut().find(|(engine, _)| *engine == name) {
-                Some((_, rounds)) => rounds.0.push(taken),
-                None => times.push((name, Rounds(vec![taken]))),
-            }
+            turns.push(member.kind.name, taken);
             Ok(())
         })?;
     }
     let heading = Heading::new(name, "ms", Better::Lower);
-    for (engine, rounds) in &times {
-        run.report.add(&heading, engine, rounds);
-    }
+    run.report.add_all(&[heading], &turns);
     field.remove()
 }
