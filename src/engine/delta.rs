@@ -137,6 +137,11 @@ impl Delta {
         self.judge(key, self.entries.get(key))
     }
 
+    /// What the delta says about a key that has no entry of its own here.
+    pub(crate) fn find_prefix_of(&self, key: &str) -> Answer {
+        self.judge(key, None)
+    }
+
     fn judge(&self, key: &str, slot: Option<&Slot>) -> Answer {
         let removed = self.removed_at(key);
         match slot {

@@ -3,7 +3,7 @@
 //! A chunk covers a range of keys completely: the next one begins where it
 //! ends, so a key that nobody touches comes exactly once.
 
-use std::collections::BTreeSet;
+use std::iter::Peekable;
 
 use super::Engine;
 use super::cell::Base;
@@ -24,8 +24,41 @@ pub(crate) struct Chunk {
     pub(crate) next: Option<String>,
 }
 
-/// The entries from `from` on, as far as one page and `KEYS` keys of each layer reach.
-/// `layers` are newest first.
+/// A layer from some key on.
+struct Source<'a, I: Iterator<Item = (&'a str, Answer)>> {
+    layer: &'a Delta,
+    answers: Peekable<I>,
+    /// How many of its own keys were passed.
+    passed: usize,
+}
+
+impl<'a, I: Iterator<Item = (&'a str, Answer)>> Source<'a, I> {
+    fn head(&mut self) -> Option<&'a str> {
+        self.answers.peek().map(|(key, _)| *key)
+    }
+
+    /// The key that it goes no further than.
+    fn end(&mut self) -> Option<&'a str> {
+        if self.passed < KEYS {
+            return None;
+        }
+        self.head()
+    }
+
+    /// What it says about a key, which is passed.
+    fn pass(&mut self, key: &str) -> Answer {
+        match self.answers.next_if(|(head, _)| *head == key) {
+            Some((_, answer)) => {
+                self.passed = self.passed.saturating_add(1);
+                answer
+            }
+            None => self.layer.find_prefix_of(key),
+        }
+    }
+}
+
+/// The entries from `from` on, as far as one page and `KEYS` keys of each layer
+/// reach. `layers` are newest first. All of them are walked side by side.
 pub(super) fn chunk(
     engine: &Engine,
     layers: &[&Delta],
@@ -34,56 +67,47 @@ pub(super) fn chunk(
     now: Timestamp,
 ) -> Result<Chunk, Setback> {
     let page = base.map(|base| engine.page_of(base, from)).transpose()?;
-    let mut end: Option<String> = page
-        .as_ref()
-        .and_then(|page| page.fences().upper.as_deref().map(str::to_owned));
-    let mut keys: BTreeSet<&str> = BTreeSet::new();
-    for layer in layers {
-        let mut last = None;
-        for (count, (key, _)) in layer.answers(from).enumerate() {
-            if end.as_deref().is_some_and(|end| key >= end) {
-                break;
-            }
-            if count == KEYS {
-                last = Some(key.to_owned());
-                break;
-            }
-            keys.insert(key);
-        }
-        if last.is_some() {
-            end = last;
-        }
-    }
-    if let Some(page) = &page {
-        let first = page.search(from).unwrap_or_else(|place| place);
-        keys.extend((first..page.len()).filter_map(|place| Some(page.entry(place)?.key)));
-    }
-    let mut chunk = Chunk::default();
-    for key in keys {
-        if end.as_deref().is_some_and(|end| key >= end) {
+    let page = page.as_ref();
+    let sources = layers.iter().map(|layer| Source {
+        layer,
+        answers: layer.answers(from).peekable(),
+        passed: 0,
+    });
+    let mut sources: Vec<_> = sources.collect();
+    let mut rest = page
+        .into_iter()
+        .flat_map(|page| page.entries(from))
+        .peekable();
+    let mut end = page.and_then(|page| page.fences().upper.as_deref());
+    let mut entries = Vec::new();
+    loop {
+        let ends = sources.iter_mut().filter_map(Source::end);
+        end = ends.chain(end).min();
+        let heads = sources.iter_mut().filter_map(Source::head);
+        let head = heads.chain(rest.peek().map(|found| found.key)).min();
+        let Some(key) = head.filter(|head| end.is_none_or(|end| *head < end)) else {
             break;
+        };
+        let mut answer = Answer::Unknown;
+        for source in &mut sources {
+            let older = source.pass(key);
+            if matches!(answer, Answer::Unknown) {
+                answer = older;
+            }
         }
-        let held = resolve(layers, page.as_ref(), key);
+        let oldest = rest.next_if(|found| found.key == key);
+        let held = match answer {
+            Answer::Present(held) => Some(held),
+            Answer::Absent => None,
+            Answer::Unknown => page.zip(oldest).map(|(page, found)| Held {
+                value: Stored::within(page.raw(), found.value),
+                deadline: found.deadline,
+            }),
+        };
         if let Some(held) = held.filter(|held| held.is_there(now)) {
-            chunk.entries.push((key.into(), held));
+            entries.push((key.into(), held));
         }
     }
-    chunk.next = end;
-    Ok(chunk)
-}
-
-fn resolve(layers: &[&Delta], page: Option<&crate::format::page::Page>, key: &str) -> Option<Held> {
-    for layer in layers {
-        match layer.find(key) {
-            Answer::Present(held) => return Some(held),
-            Answer::Absent => return None,
-            Answer::Unknown => {}
-        }
-    }
-    let page = page?;
-    let found = page.find(key)?;
-    Some(Held {
-        value: Stored::within(page.raw(), found.value),
-        deadline: found.deadline,
-    })
+    let next = end.map(str::to_owned);
+    Ok(Chunk { entries, next })
 }

@@ -225,6 +225,12 @@ impl Page {
         })
     }
 
+    /// The entries at or after a key, in order.
+    pub(crate) fn entries(&self, from: &str) -> impl Iterator<Item = Found<'_>> {
+        let first = self.search(from).unwrap_or_else(|place| place);
+        (first..self.count).filter_map(|index| self.entry(index))
+    }
+
     /// When the first of its entries ends, if any does.
     pub(crate) fn first_deadline(&self) -> Option<Timestamp> {
         let entries = (0..self.count).filter_map(|index| self.entry(index));
