@@ -7,6 +7,11 @@
 //! `sync_directory`.
 //! Refuses: to retry. An error of a sync is handed up as it came.
 
+#![cfg_attr(
+    not(feature = "simulation"),
+    expect(unreachable_pub, reason = "public for who brings a disk of his own")
+)]
+
 use std::fmt::Debug;
 use std::io;
 use std::path::{Path, PathBuf};
