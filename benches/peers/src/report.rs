@@ -153,11 +153,7 @@ impl Report {
                 kind.name != OURS && (kind.is_durable || !row.heading.is_durable)
             })
         };
-        let peers = row.figures.iter().filter(is_peer);
-        match row.heading.better {
-            Better::Higher => peers.max_by(|one, other| one.value.total_cmp(&other.value)),
-            Better::Lower => peers.min_by(|one, other| one.value.total_cmp(&other.value)),
-        }
+        row.best(is_peer)
     }
 
     /// How many times better than the best peer ours is.
@@ -186,6 +182,13 @@ impl Report {
                 Than::BestPeer => {
                     let best = self.best_peer(row).map(|best| best.value);
                     ("x the best peer".into(), best)
+                }
+                Than::BestOf(engines) => {
+                    let best = row.best(|figure| engines.contains(&figure.engine));
+                    (
+                        format!("x {}", engines.join(", ")),
+                        best.map(|best| best.value),
+                    )
                 }
                 Than::Row(workload, engine) => {
                     let found = self.row(workload).and_then(|row| row.figure(engine));
@@ -252,6 +255,15 @@ impl Report {
 }
 
 impl Row {
+    /// The best of some.
+    pub(crate) fn best(&self, of: impl Fn(&&Figure) -> bool) -> Option<&Figure> {
+        let figures = self.figures.iter().filter(of);
+        match self.heading.better {
+            Better::Higher => figures.max_by(|one, other| one.value.total_cmp(&other.value)),
+            Better::Lower => figures.min_by(|one, other| one.value.total_cmp(&other.value)),
+        }
+    }
+
     pub(crate) fn figure(&self, engine: &str) -> Option<&Figure> {
         self.figures.iter().find(|figure| figure.engine == engine)
     }

@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use fastrand::Rng;
 
-use super::names::{GET_1, GET_2, MAP_1, MAP_2};
+use super::names::{COLD, GET_1, GET_2, MAP_1, MAP_2};
 use super::shared::KEYS;
 use crate::Outcome;
 use crate::engine::{Engine, Id};
@@ -21,7 +21,6 @@ use crate::report::{Better, Heading, MACHINE};
 use crate::run::Run;
 use crate::turns::{in_turns, rate, until};
 
-pub(super) const COLD: &str = "get in data of 10 times the cache, 1 thread";
 pub(super) const NAMES: &[&str] = &[GET_1, GET_2, MAP_1, MAP_2, COLD];
 const UNIT: &str = "gets/s";
 

@@ -3,6 +3,7 @@
 
 use std::time::Instant;
 
+use super::names::LOAD;
 use super::shared::{KEYS, SESSIONS};
 use crate::Outcome;
 use crate::engine::Setup;
@@ -13,7 +14,6 @@ use crate::report::{Better, Heading};
 use crate::run::Run;
 use crate::turns::Turns;
 
-const LOAD: &str = "load of 1,000,000 keys";
 pub(super) const NAMES: &[&str] = &[LOAD];
 
 /// What was loaded last is there for the workloads that follow.

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use fastrand::Rng;
 
-use super::names::STALL;
+use super::names::{P999, STALL};
 use super::shared::KEYS;
 use super::{get, request, set, whole};
 use crate::Outcome;
@@ -24,7 +24,6 @@ use crate::turns::in_turns;
 const RATE: &str = "mixed, 8 threads";
 const P50: &str = "mixed, 8 threads: p50";
 const P99: &str = "mixed, 8 threads: p99";
-const P999: &str = "mixed, 8 threads: p99.9";
 pub(super) const NAMES: &[&str] = &[RATE, P50, P99, P999, STALL];
 const THREADS: usize = 8;
 

@@ -33,6 +33,13 @@ pub(crate) mod names {
     pub(crate) const MAP_2: &str = "lookup in a RwLock<HashMap>, 2 threads";
     pub(crate) const FLUSH_ONE: &str = "durable flush of 1 key";
     pub(crate) const FLUSH_MANY: &str = "durable flush of 1,000,000 keys";
+    pub(crate) const OPEN: &str = "clean open of 1,000,000 sessions";
+    pub(crate) const POP: &str = "durable pop, 1 caller";
+    pub(crate) const SMALL: &str = "load of a session of 10 keys";
+    pub(crate) const P999: &str = "mixed, 8 threads: p99.9";
+    pub(crate) const COLD: &str = "get in data of 10 times the cache, 1 thread";
+    pub(crate) const LOAD: &str = "load of 1,000,000 keys";
+    pub(crate) const REQUEST: &str = "web request, 8 threads";
     pub(crate) const STALL: &str = "mixed, 8 threads: longest stall";
     pub(crate) const BACKGROUND: &str = "mixed, with background work: p99";
     pub(crate) const NO_BACKGROUND: &str = "mixed, background work off: p99";

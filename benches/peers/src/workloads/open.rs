@@ -4,6 +4,7 @@ use std::time::Instant;
 
 use fastrand::Rng;
 
+use super::names::OPEN;
 use crate::Outcome;
 use crate::engine::Setup;
 use crate::field::Field;
@@ -14,12 +15,11 @@ use crate::samples::micros;
 use crate::turns::Turns;
 
 const QUICK: &str = "clean open of 100,000 sessions";
-const USUAL: &str = "clean open of 1,000,000 sessions";
 const CACHE_BYTES: u64 = 64 << 20;
 
 pub(super) fn measure(run: &mut Run) -> Outcome<()> {
     let sessions = run.length().choose(100_000, 1_000_000, 1_000_000);
-    let name = run.length().choose(QUICK, USUAL, USUAL);
+    let name = run.length().choose(QUICK, OPEN, OPEN);
     if !run.wants(name) {
         return Ok(());
     }

@@ -3,6 +3,7 @@
 
 use std::time::{Duration, Instant};
 
+use super::names::POP;
 use super::shared::KEYS;
 use crate::Outcome;
 use crate::engine::Engine;
@@ -13,7 +14,6 @@ use crate::report::{Better, Heading};
 use crate::run::Run;
 use crate::turns::in_turns;
 
-const POP: &str = "durable pop, 1 caller";
 pub(super) const NAMES: &[&str] = &[POP];
 
 /// Sessions made at once, whose making is not timed.

@@ -3,6 +3,7 @@
 
 use fastrand::Rng;
 
+use super::names::REQUEST;
 use super::shared::KEYS;
 use crate::Outcome;
 use crate::engine::{Engine, Id};
@@ -12,7 +13,6 @@ use crate::report::{Better, Heading};
 use crate::run::Run;
 use crate::turns::{in_turns, rate, until};
 
-const REQUEST: &str = "web request, 8 threads";
 pub(super) const NAMES: &[&str] = &[REQUEST];
 const THREADS: usize = 8;
 

@@ -4,6 +4,7 @@
 use std::thread;
 use std::time::Duration;
 
+use super::names::COLD;
 use super::{get, load, mixed, pop, request, set, whole};
 use crate::Outcome;
 use crate::field::{Field, Member};
@@ -32,7 +33,7 @@ pub(super) fn measure(run: &mut Run) -> Outcome<()> {
     pop::measure(run, &mut field)?;
     request::measure(run, &mut field)?;
     mixed::measure(run, &mut field)?;
-    if run.wants(get::COLD) {
+    if run.wants(COLD) {
         let cache_bytes = (SESSIONS * KEYS) as u64 * PAIR / TIMES;
         reopen(&mut field, cache_bytes)?;
         get::measure_cold(run, &mut field)?;

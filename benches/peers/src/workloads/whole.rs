@@ -2,6 +2,7 @@
 
 use fastrand::Rng;
 
+use super::names::SMALL;
 use super::shared::KEYS;
 use crate::Outcome;
 use crate::engine::{Engine, Id};
@@ -11,7 +12,6 @@ use crate::report::{Better, Heading};
 use crate::run::Run;
 use crate::turns::{in_turns, rate, until};
 
-const SMALL: &str = "load of a session of 10 keys";
 const LARGE: &str = "load of a session of 100 keys";
 pub(super) const NAMES: &[&str] = &[SMALL, LARGE];
 
