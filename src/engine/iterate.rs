@@ -111,3 +111,97 @@ pub(super) fn chunk(
     let next = end.map(str::to_owned);
     Ok(Chunk { entries, next })
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use super::*;
+    use crate::format::value;
+    use crate::{Database, Durability};
+
+    /// Few enough that all layers speak of the same ones.
+    fn key(random: &mut fastrand::Rng) -> String {
+        format!("{}/{:03}", random.u32(..4), random.u32(..300))
+    }
+
+    fn held(random: &mut fastrand::Rng) -> Held {
+        Held {
+            value: Stored::from(&random.u64(..).to_le_bytes()[..]),
+            deadline: None,
+        }
+    }
+
+    fn layer(random: &mut fastrand::Rng) -> Delta {
+        let mut layer = Delta::default();
+        for _ in 0..[0, 5, 1500][random.usize(..3)] {
+            match random.u32(..200) {
+                0 => layer.remove_prefix(&random.u32(..4).to_string()),
+                1..20 => layer.remove_prefix(&key(random)),
+                20..60 => layer.write(&key(random), None),
+                _ => layer.write(&key(random), Some(held(random))),
+            };
+        }
+        layer
+    }
+
+    /// What is there with a newer layer on top.
+    fn covered(below: &BTreeMap<String, Vec<u8>>, layer: &Delta) -> BTreeMap<String, Vec<u8>> {
+        let mut above = below.clone();
+        above.retain(|key, _| !matches!(layer.find(key), Answer::Absent));
+        for (key, answer) in layer.answers("") {
+            if let Answer::Present(held) = answer {
+                above.insert(key.to_owned(), held.value.to_vec());
+            }
+        }
+        above
+    }
+
+    #[test]
+    fn a_walk_meets_what_each_layer_left_of_those_below() {
+        let database = Database::builder().background(false).temporary().unwrap();
+        let engine = database.engine();
+        let mut chunks = 0;
+        for seed in 0..200 {
+            let mut random = fastrand::Rng::with_seed(seed);
+            let session = database.create_session();
+            let mut expected = BTreeMap::new();
+            let filled = session.transaction(|tx| {
+                for _ in 0..[0, 3, 900][random.usize(..3)] {
+                    let (key, value) = (key(&mut random), random.u64(..).to_le_bytes());
+                    tx.set_bytes(&key, &value)?;
+                    expected.insert(key, value::encode_raw(&value));
+                }
+                Ok(())
+            });
+            filled.unwrap();
+            database.checkpoint().unwrap();
+            let found = engine.find_session(session.id().digest(), Durability::Immediate);
+            let base = found
+                .unwrap()
+                .and_then(|bound| bound.cell.state.read().base.clone());
+            let layers = [layer(&mut random), layer(&mut random)];
+            for layer in layers.iter().rev() {
+                expected = covered(&expected, layer);
+            }
+            let layers: Vec<&Delta> = layers.iter().collect();
+            let mut found = BTreeMap::new();
+            let mut from = Some(String::new());
+            while let Some(begin) = from {
+                let chunk = chunk(engine, &layers, base.as_ref(), &begin, Timestamp(0)).unwrap();
+                chunks += 1;
+                let end = chunk.next.as_deref();
+                for (key, held) in chunk.entries {
+                    assert!(
+                        *key >= *begin && end.is_none_or(|end| *key < *end),
+                        "{seed}"
+                    );
+                    assert!(found.insert(key.into(), held.value.to_vec()).is_none());
+                }
+                from = chunk.next;
+            }
+            assert_eq!(found, expected, "{seed}");
+        }
+        assert!(chunks > 600, "{chunks}");
+    }
+}
