@@ -84,10 +84,12 @@ pub(super) fn chunk(
         let ends = sources.iter_mut().filter_map(Source::end);
         end = ends.chain(end).min();
         let heads = sources.iter_mut().filter_map(Source::head);
-        let head = heads.chain(rest.peek().map(|found| found.key)).min();
-        let Some(key) = head.filter(|head| end.is_none_or(|end| *head < end)) else {
+        let Some(key) = heads.chain(rest.peek().map(|found| found.key)).min() else {
             break;
         };
+        if end.is_some_and(|end| key >= end) {
+            break;
+        }
         let mut answer = Answer::Unknown;
         for source in &mut sources {
             let older = source.pass(key);
