@@ -1,6 +1,5 @@
 //! What a call took.
 
-use std::thread;
 use std::time::{Duration, Instant};
 
 use crate::Outcome;
@@ -28,25 +27,4 @@ impl Call {
             grown: peak.saturating_sub(before),
         })
     }
-}
-
-/// Waits until nothing more is freed: that takes time of a processor, and would
-/// hide what grows.
-pub(crate) fn settle() -> Outcome<()> {
-    let mut still = 0;
-    let mut last = 0;
-    for _ in 0..400 {
-        thread::sleep(Duration::from_millis(25));
-        let (now, _) = resident()?;
-        still = if now.abs_diff(last) < 1 << 20 {
-            still + 1
-        } else {
-            0
-        };
-        last = now;
-        if still == 8 {
-            return Ok(());
-        }
-    }
-    Err("memory does not come to rest".into())
 }

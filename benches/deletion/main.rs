@@ -32,6 +32,8 @@ mod child;
 mod directory;
 #[path = "../operations/floor.rs"]
 mod floor;
+#[path = "../operations/growth.rs"]
+mod growth;
 #[path = "../operations/machine.rs"]
 mod machine;
 mod memory;

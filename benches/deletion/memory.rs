@@ -8,7 +8,7 @@ use std::process::ExitCode;
 use std::thread;
 
 use crate::bare_sled::BareSled;
-use crate::machine::{forget_peak, resident};
+use crate::growth::assert_growth_shows;
 use crate::operation::Operation;
 use crate::ours::Ours;
 use crate::plan::{self, Samples};
@@ -21,8 +21,6 @@ use crate::{Outcome, child, mebibytes};
 
 /// Tells the child what it is for.
 pub(crate) const MEMORY: &str = "--memory-of-deletions";
-/// Memory that has to show.
-const CONTROL_BYTES: usize = 2 << 20;
 /// One of each.
 const ONCE: Samples = Samples {
     by_key: 1,
@@ -107,17 +105,4 @@ fn growth<S: Store>(operation: Operation, keys: usize, place: &Path) -> Outcome<
     let grown = grown.map_err(|_| "a deletion panicked")??;
     scene.leave()?;
     Ok(grown)
-}
-
-/// A figure that could not be otherwise says nothing: memory that is known to
-/// be taken has to show.
-fn assert_growth_shows() -> Outcome<()> {
-    forget_peak()?;
-    let (before, _) = resident()?;
-    drop(std::hint::black_box(vec![1_u8; CONTROL_BYTES]));
-    let (_, peak) = resident()?;
-    if peak.saturating_sub(before) < CONTROL_BYTES as u64 / 2 {
-        return Err("what is allocated does not show in the resident set".into());
-    }
-    Ok(())
 }

@@ -3,7 +3,8 @@
 use std::path::Path;
 
 use crate::Outcome;
-use crate::call::{Call, settle};
+use crate::call::Call;
+use crate::growth::settle;
 use crate::operation::Operation;
 use crate::plan::Samples;
 use crate::store::{Store, key};

@@ -14,6 +14,7 @@ use std::time::{Duration, Instant};
 use sessiondb::{Builder, Database, Durability, Session, SessionId};
 
 use crate::Outcome;
+use crate::growth::{assert_growth_shows, settle};
 use crate::machine::{forget_peak, resident};
 use crate::report::{Report, Target};
 use crate::samples::{Rounds, Samples, micros};
@@ -29,8 +30,6 @@ const SMALL: usize = 100;
 const WARM_UP: usize = 30;
 /// Enough for all sessions of a run, so that no checkpoint happens by itself.
 const MEMTABLE_BYTES: usize = 16 << 30;
-/// Memory that has to show.
-const CONTROL_BYTES: usize = 2 << 20;
 
 /// Where the sessions are when they are flushed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -346,39 +345,6 @@ pub(crate) fn tell_growth(directory: &Path) -> Outcome<ExitCode> {
     stock.database.close()?;
     println!("{}", grown >> 10);
     Ok(ExitCode::SUCCESS)
-}
-
-/// A figure that could not be otherwise says nothing: memory that is known to
-/// be taken has to show.
-fn assert_growth_shows() -> Outcome<()> {
-    forget_peak()?;
-    let (before, _) = resident()?;
-    drop(std::hint::black_box(vec![1_u8; CONTROL_BYTES]));
-    let (_, peak) = resident()?;
-    if peak.saturating_sub(before) < CONTROL_BYTES as u64 / 2 {
-        return Err("what is allocated does not show in the resident set".into());
-    }
-    Ok(())
-}
-
-/// Waits until nothing more is freed.
-fn settle() -> Outcome<()> {
-    let mut still = 0;
-    let mut last = 0;
-    for _ in 0..400 {
-        thread::sleep(Duration::from_millis(25));
-        let (now, _) = resident()?;
-        still = if now.abs_diff(last) < 1 << 20 {
-            still + 1
-        } else {
-            0
-        };
-        last = now;
-        if still == 8 {
-            return Ok(());
-        }
-    }
-    Err("memory does not come to rest".into())
 }
 
 fn builder() -> Builder {

@@ -19,6 +19,7 @@ mod executor;
 mod floor;
 mod flush;
 mod group;
+mod growth;
 mod machine;
 mod reopen;
 mod report;

@@ -88,7 +88,7 @@ impl Session {
         session
     }
 
-    /// A session that exists.
+    /// A handle that has written nothing yet.
     pub(crate) fn new(database: Database, id: SessionId, bound: Bound) -> Self {
         Self {
             database,

@@ -6,12 +6,11 @@
 //! does so many.
 
 use std::io::ErrorKind;
-use std::time::Instant;
 
 use sessiondb::{Fault, FaultEffect, Operation as Asked};
 
 use crate::model::{Accident, Config, Operation, Run, Tally};
-use crate::random::{number, rounds};
+use crate::random::all_rounds;
 
 /// Failures that a round tries, and the operations that each has time for.
 const FAILURES: usize = 20;
@@ -89,21 +88,9 @@ fn round(seed: u64) -> Tally {
 
 #[test]
 fn after_a_failure_and_a_power_cut_all_that_was_acknowledged_is_there() {
-    let first = number("SESSIONDB_SEED").unwrap_or(1);
-    let rounds = rounds(ROUNDS);
-    let begun = Instant::now();
-    let mut total = Tally::default();
-    for seed in first..first + rounds {
-        total += round(seed);
-    }
-    println!(
-        "{rounds} rounds from seed {first} in {:?}: {total:?}",
-        begun.elapsed()
-    );
-    // One round alone need not meet everything.
-    if rounds < ROUNDS {
+    let Some(total) = all_rounds(ROUNDS, round) else {
         return;
-    }
+    };
     assert!(total.failures > 200, "hardly anything failed: {total:?}");
     assert!(
         total.crashes_that_took > 3,

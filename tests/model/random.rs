@@ -26,6 +26,23 @@ pub(crate) fn rounds(default: u64) -> u64 {
     number("SESSIONDB_ROUNDS").unwrap_or(default)
 }
 
+/// Does the rounds of a test, and tells of them. `None` where they are fewer
+/// than those it does by itself, which need not meet everything.
+pub(crate) fn all_rounds(default: u64, round: impl Fn(u64) -> Tally) -> Option<Tally> {
+    let first = number("SESSIONDB_SEED").unwrap_or(FIRST_SEED);
+    let rounds = rounds(default);
+    let begun = Instant::now();
+    let mut total = Tally::default();
+    for seed in first..first + rounds {
+        total += round(seed);
+    }
+    println!(
+        "{rounds} rounds from seed {first} in {:?}: {total:?}",
+        begun.elapsed()
+    );
+    (rounds >= default).then_some(total)
+}
+
 /// One round, in which the disk crashes.
 fn round(seed: u64) -> Tally {
     let mut random = fastrand::Rng::with_seed(seed);
@@ -40,21 +57,9 @@ fn round(seed: u64) -> Tally {
 
 #[test]
 fn random_operations_and_crashes_leave_what_the_model_holds() {
-    let first = number("SESSIONDB_SEED").unwrap_or(FIRST_SEED);
-    let rounds = rounds(ROUNDS);
-    let begun = Instant::now();
-    let mut total = Tally::default();
-    for seed in first..first + rounds {
-        total += round(seed);
-    }
-    println!(
-        "{rounds} rounds from seed {first} in {:?}: {total:?}",
-        begun.elapsed()
-    );
-    // One round alone need not meet everything.
-    if rounds < ROUNDS {
+    let Some(total) = all_rounds(ROUNDS, round) else {
         return;
-    }
+    };
     assert!(total.crashes > 40, "too few crashes: {total:?}");
     assert!(
         total.interrupted > 10,
