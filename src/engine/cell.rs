@@ -13,12 +13,13 @@
 use std::sync::Arc;
 
 use super::delta::{Answer, Delta};
+use super::first_page::{FirstPage, Place};
 use crate::format::codec::Malformed;
 use crate::format::identity::{Batch, Generation, Location, Sequence};
 use crate::format::record::{PageTable, RowContent, SessionRecord, SessionRow};
 use crate::index::Trouble;
 use crate::session_id::SessionDigest;
-use crate::sync::atomic::{AtomicU64, Ordering};
+use crate::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use crate::sync::{Mutex, RwLock};
 
 /// What is true of a session.
@@ -86,6 +87,11 @@ impl Base {
             is_damaged: matches!(row.content, RowContent::Damaged { .. }),
             row_hash,
         }
+    }
+
+    /// Where the image is, and whose keys are in it.
+    pub(super) fn place(&self) -> Place {
+        (self.location, self.generation)
     }
 
     /// Whether there may be page rows besides the session's own.
@@ -251,7 +257,10 @@ pub(crate) struct Cell {
     pub(crate) writer: Mutex<()>,
     /// Everything else.
     pub(crate) state: RwLock<State>,
+    /// The image of its base, while it is in memory.
+    pub(crate) first_page: FirstPage,
     last: AtomicU64,
+    is_settled: AtomicBool,
 }
 
 /// Nothing of what it holds: handles are shown in logs.
@@ -281,8 +290,21 @@ impl Cell {
                 hidden: Vec::new(),
                 drops_expired: false,
             }),
+            first_page: FirstPage::default(),
             last: AtomicU64::new(0),
+            is_settled: AtomicBool::new(false),
         }
+    }
+
+    /// Whether it was the registry's after it was loaded. From then on nobody
+    /// takes its place: the session exists, and has one cell.
+    pub(crate) fn is_settled(&self) -> bool {
+        self.is_settled.load(Ordering::Acquire)
+    }
+
+    /// The registry knows it, and what the session is.
+    pub(crate) fn settle(&self) {
+        self.is_settled.store(true, Ordering::Release);
     }
 
     /// The last journal frame about the session: what an answer depends on (7).

@@ -25,7 +25,6 @@ use super::Engine;
 use super::checkpoint::Checkpointer;
 use super::lookup::Setback;
 use super::publish::no_room;
-use super::registry::Resident;
 use crate::error::{Error, Result};
 use crate::format::identity::{Batch, Location, SegmentNumber};
 use crate::format::record::{PageRow, SessionRow};
@@ -414,24 +413,28 @@ impl Engine {
         let (from, to) = (moved.entry.location, moved.to);
         let (Identity::Session(_, generation) | Identity::Page(generation, ..)) =
             moved.entry.identity;
-        self.cache.copy(from, to, generation);
+        let (old, new) = ((from, generation), (to, generation));
+        if let Some(page) = self.cache.peek(old) {
+            self.keep_page(new, page, None);
+        }
         if let Identity::Session(digest, _) = moved.entry.identity {
             self.move_base(digest, from, to);
         }
         // Who asks from now on asks for the new place.
-        self.cache.forget(from, generation);
+        self.cache.forget(old);
     }
 
     fn move_base(&self, digest: SessionDigest, from: Location, to: Location) {
-        let Some(Resident::Cell(cell) | Resident::Hidden(_, cell)) = self.registry.look(digest)
-        else {
+        let Some(resident) = self.registry.look(digest) else {
             return;
         };
+        let cell = resident.cell();
         let mut state = cell.state.write();
         if let Some(base) = &mut state.base
             && base.digest == digest
             && base.location == from
         {
+            cell.first_page.forget(base.place());
             base.location = to;
         }
     }

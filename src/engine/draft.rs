@@ -121,7 +121,7 @@ impl<'e> Draft<'e> {
             match state.find(key) {
                 Answer::Present(held) => Ok(Some(held)),
                 Answer::Absent => Ok(None),
-                Answer::Unknown => self.engine.find_in_base(&state, key),
+                Answer::Unknown => self.engine.find_in_base(self.cell, &state, key),
             }
         })?;
         Ok(found.filter(|held| held.is_there(self.now)))
@@ -183,11 +183,11 @@ impl<'e> Draft<'e> {
     fn holds_any(&self, prefix: &str) -> Result<bool> {
         let mut from = prefix.to_owned();
         for _ in 0..CHUNKS {
-            let chunk = self.entries(&from)?;
-            if let Some((key, _)) = chunk.entries.first() {
-                return Ok(key.starts_with(prefix));
+            let mut chunk = self.entries(&from)?;
+            if let Some(pair) = chunk.next() {
+                return Ok(pair.key().starts_with(prefix));
             }
-            match chunk.next {
+            match chunk.rest {
                 Some(next) if next.starts_with(prefix) => from = next,
                 _ => return Ok(false),
             }
@@ -206,7 +206,8 @@ impl<'e> Draft<'e> {
             }
             let mut layers = vec![&self.overlay, &state.active];
             layers.extend(state.frozen_delta());
-            iterate::chunk(self.engine, &layers, state.live_base(), from, self.now)
+            let base = state.live_base().map(|base| (&**self.cell, base));
+            iterate::chunk(self.engine, &layers, base, from, self.now)
         })
     }
 
@@ -229,13 +230,10 @@ impl<'e> Draft<'e> {
         let mut bytes = 0_u64;
         let mut next = Some(String::new());
         while let Some(from) = next {
-            let chunk = self.entries(&from)?;
-            let sizes = chunk.entries.iter().map(|(key, held)| {
-                let value = held.value.len();
-                key.len().saturating_add(value) as u64
-            });
+            let mut chunk = self.entries(&from)?;
+            next = chunk.rest.take();
+            let sizes = chunk.map(|pair| pair.bytes() as u64);
             bytes = bytes.saturating_add(sizes.sum());
-            next = chunk.next;
         }
         Ok(bytes)
     }
@@ -286,7 +284,7 @@ impl Engine {
             match state.find(key) {
                 Answer::Present(held) => Ok(Some(held)),
                 Answer::Absent => Ok(None),
-                Answer::Unknown => self.find_in_base(&state, key),
+                Answer::Unknown => self.find_in_base(&bound.cell, &state, key),
             }
         })?;
         Ok(found.filter(|held| {
@@ -300,13 +298,15 @@ impl Engine {
 
     /// The next entries of a session from `from` on, in key order.
     pub(crate) fn entries(&self, cell: &Cell, digest: SessionDigest, from: &str) -> Result<Chunk> {
-        let now = self.now();
+        let now = self.glance();
         self.with_index(|| {
             let state = cell.state.read();
             self.check_session(&state, digest, now)?;
-            let mut layers = vec![&state.active];
-            layers.extend(state.frozen_delta());
-            iterate::chunk(self, &layers, state.live_base(), from, now)
+            let base = state.live_base().map(|base| (cell, base));
+            match state.frozen_delta() {
+                Some(frozen) => iterate::chunk(self, &[&state.active, frozen], base, from, now),
+                None => iterate::chunk(self, &[&state.active], base, from, now),
+            }
         })
     }
 }

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use crate::error::{Error, Result};
 use crate::index::Index;
 use crate::sync::RwLock;
+use crate::sync::atomic::{AtomicU64, Ordering};
 
 #[derive(Debug)]
 struct Current {
@@ -13,63 +14,66 @@ struct Current {
     index: Option<Arc<Index>>,
     name: String,
     path: PathBuf,
-    generation: u64,
 }
 
 /// Holds the index.
 #[derive(Debug)]
-pub(crate) struct IndexSlot(RwLock<Current>);
+pub(crate) struct IndexSlot {
+    current: RwLock<Current>,
+    generation: AtomicU64,
+}
 
 impl IndexSlot {
     /// The first index.
     pub(crate) fn new(index: Index, name: String, path: PathBuf) -> Self {
-        Self(RwLock::new(Current {
-            index: Some(Arc::new(index)),
-            name,
-            path,
-            generation: 0,
-        }))
+        Self {
+            current: RwLock::new(Current {
+                index: Some(Arc::new(index)),
+                name,
+                path,
+            }),
+            generation: AtomicU64::new(0),
+        }
     }
 
     /// The index; `Closed` when it was let go of.
     pub(crate) fn get(&self) -> Result<Arc<Index>> {
-        self.0.read().index.clone().ok_or(Error::Closed)
+        self.current.read().index.clone().ok_or(Error::Closed)
     }
 
     /// Lets go of the index, and so of its files' lock.
     pub(crate) fn close(&self) {
-        let index = self.0.write().index.take();
+        let index = self.current.write().index.take();
         drop(index);
     }
 
-    /// Counts up with each change, so that one trouble is mended once.
+    /// Counts up with each change, so that one trouble is mended once: who
+    /// asks for it before it asks for the index has met that trouble in this
+    /// one or in a later one.
     pub(crate) fn generation(&self) -> u64 {
-        self.0.read().generation
+        self.generation.load(Ordering::Acquire)
     }
 
     /// The name of its directory.
     pub(crate) fn name(&self) -> String {
-        self.0.read().name.clone()
+        self.current.read().name.clone()
     }
 
     /// Its directory, for messages.
     pub(crate) fn path(&self) -> PathBuf {
-        self.0.read().path.clone()
+        self.current.read().path.clone()
     }
 
     /// Changes to another index; returns the directory of the old one.
     pub(crate) fn replace(&self, index: Arc<Index>, name: String, path: PathBuf) -> PathBuf {
-        let mut current = self.0.write();
-        let generation = current.generation.saturating_add(1);
-        let old = std::mem::replace(
-            &mut *current,
-            Current {
-                index: Some(index),
-                name,
-                path,
-                generation,
-            },
-        );
+        let new = Current {
+            index: Some(index),
+            name,
+            path,
+        };
+        let mut current = self.current.write();
+        let old = std::mem::replace(&mut *current, new);
+        self.generation.fetch_add(1, Ordering::AcqRel);
         old.path
     }
 }

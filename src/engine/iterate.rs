@@ -6,22 +6,50 @@
 use std::iter::Peekable;
 
 use super::Engine;
-use super::cell::Base;
+use super::cell::{Base, Cell};
 use super::delta::{Answer, Delta};
 use super::lookup::Setback;
-use super::stored::{Held, Stored};
+use super::stored::Pair;
 use crate::format::identity::Timestamp;
+use crate::format::page::Page;
 
 /// How many keys of a memtable layer a chunk takes.
 const KEYS: usize = 256;
 
-/// Some entries, and where the next chunk begins.
+/// Some entries in key order, and where the next chunk begins.
 #[derive(Debug, Default)]
 pub(crate) struct Chunk {
-    /// In key order.
-    pub(crate) entries: Vec<(Box<str>, Held)>,
+    entries: Entries,
     /// The first key that is not covered; `None` at the end.
-    pub(crate) next: Option<String>,
+    pub(crate) rest: Option<String>,
+}
+
+#[derive(Debug)]
+enum Entries {
+    /// A page's, from one on: no layer says anything of them.
+    OfPage(Page, usize),
+    Merged(std::vec::IntoIter<Pair>),
+}
+
+impl Default for Entries {
+    fn default() -> Self {
+        Self::Merged(Vec::new().into_iter())
+    }
+}
+
+impl Iterator for Chunk {
+    type Item = Pair;
+
+    fn next(&mut self) -> Option<Pair> {
+        match &mut self.entries {
+            Entries::OfPage(page, index) => {
+                let found = page.entry(*index)?;
+                *index = index.saturating_add(1);
+                Some(Pair::within(page, found))
+            }
+            Entries::Merged(entries) => entries.next(),
+        }
+    }
 }
 
 /// A layer from some key on.
@@ -62,11 +90,21 @@ impl<'a, I: Iterator<Item = (&'a str, Answer)>> Source<'a, I> {
 pub(super) fn chunk(
     engine: &Engine,
     layers: &[&Delta],
-    base: Option<&Base>,
+    base: Option<(&Cell, &Base)>,
     from: &str,
     now: Timestamp,
 ) -> Result<Chunk, Setback> {
-    let page = base.map(|base| engine.page_of(base, from)).transpose()?;
+    let page = base.map(|(cell, base)| engine.page_of(cell, base, from));
+    let page = page.transpose()?;
+    let is_plain = |page: &Page| !page.has_deadlines();
+    if let Some(page) = page.as_ref().filter(|page| is_plain(page))
+        && layers.iter().all(|layer| layer.is_empty())
+    {
+        return Ok(Chunk {
+            rest: page.fences().upper.as_deref().map(str::to_owned),
+            entries: Entries::OfPage(page.clone(), page.index_from(from)),
+        });
+    }
     let page = page.as_ref();
     let sources = layers.iter().map(|layer| Source {
         layer,
@@ -98,20 +136,24 @@ pub(super) fn chunk(
             }
         }
         let oldest = rest.next_if(|found| found.key == key);
-        let held = match answer {
-            Answer::Present(held) => Some(held),
-            Answer::Absent => None,
-            Answer::Unknown => page.zip(oldest).map(|(page, found)| Held {
-                value: Stored::within(page.raw(), found.value),
-                deadline: found.deadline,
-            }),
+        let (pair, deadline) = match (answer, page.zip(oldest)) {
+            (Answer::Present(held), _) => (Pair::new(key, held.value), held.deadline),
+            (Answer::Unknown, Some((page, found))) => {
+                let deadline = found.deadline;
+                (Pair::within(page, found), deadline)
+            }
+            (Answer::Unknown, None) | (Answer::Absent, _) => continue,
         };
-        if let Some(held) = held.filter(|held| held.is_there(now)) {
-            entries.push((key.into(), held));
+        if deadline.is_none_or(|deadline| now < deadline) {
+            entries.push(pair);
+        } else {
+            engine.note_over(now);
         }
     }
-    let next = end.map(str::to_owned);
-    Ok(Chunk { entries, next })
+    Ok(Chunk {
+        entries: Entries::Merged(entries.into_iter()),
+        rest: end.map(str::to_owned),
+    })
 }
 
 #[cfg(test)]
@@ -119,6 +161,7 @@ mod tests {
     use std::collections::BTreeMap;
 
     use super::*;
+    use crate::engine::stored::{Held, Stored};
     use crate::format::value;
     use crate::{Database, Durability};
 
@@ -179,9 +222,11 @@ mod tests {
             filled.unwrap();
             database.checkpoint().unwrap();
             let found = engine.find_session(session.id().digest(), Durability::Immediate);
-            let base = found
-                .unwrap()
-                .and_then(|bound| bound.cell.state.read().base.clone());
+            let base = found.unwrap().and_then(|bound| {
+                let base = bound.cell.state.read().base.clone();
+                base.map(|base| (bound.cell, base))
+            });
+            let base = base.as_ref().map(|(cell, base)| (&**cell, base));
             let layers = [layer(&mut random), layer(&mut random)];
             for layer in layers.iter().rev() {
                 expected = covered(&expected, layer);
@@ -190,17 +235,15 @@ mod tests {
             let mut found = BTreeMap::new();
             let mut from = Some(String::new());
             while let Some(begin) = from {
-                let chunk = chunk(engine, &layers, base.as_ref(), &begin, Timestamp(0)).unwrap();
+                let chunk = chunk(engine, &layers, base, &begin, Timestamp(0)).unwrap();
                 chunks += 1;
-                let end = chunk.next.as_deref();
-                for (key, held) in chunk.entries {
-                    assert!(
-                        *key >= *begin && end.is_none_or(|end| *key < *end),
-                        "{seed}"
-                    );
-                    assert!(found.insert(key.into(), held.value.to_vec()).is_none());
+                from = chunk.rest.clone();
+                for pair in chunk {
+                    let key = pair.key().to_owned();
+                    let is_before_end = from.as_ref().is_none_or(|end| key < *end);
+                    assert!(key >= begin && is_before_end, "{seed}");
+                    assert!(found.insert(key, pair.value.to_vec()).is_none());
                 }
-                from = chunk.next;
             }
             assert_eq!(found, expected, "{seed}");
         }

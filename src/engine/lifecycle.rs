@@ -14,6 +14,15 @@ use crate::error::{Error, Result};
 use crate::format::identity::{Sequence, Timestamp};
 use crate::session_id::SessionDigest;
 
+/// A session that was there at some moment.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Sighted {
+    /// The last frame about it then.
+    last: Sequence,
+    /// When its time is over.
+    until: Option<Timestamp>,
+}
+
 impl Engine {
     /// A session that exists nowhere but in its handle.
     pub(crate) fn unborn(digest: SessionDigest) -> Bound {
@@ -85,10 +94,21 @@ impl Engine {
         }
     }
 
-    /// Whether a handle's session is still there.
-    pub(crate) fn check_alive(&self, bound: &Bound) -> Result<()> {
+    /// Whether a handle's session is still there, where it was when it was
+    /// sighted: it is while no frame tells of it and its time has not come.
+    pub(crate) fn check_alive(&self, bound: &Bound, sighted: &mut Option<Sighted>) -> Result<()> {
+        let last = bound.cell.last();
+        let is_same = |sighted: &Sighted| {
+            sighted.last == last && sighted.until.is_none_or(|until| self.seen() < until)
+        };
+        if sighted.as_ref().is_some_and(is_same) {
+            return Ok(());
+        }
         let state = bound.cell.state.read();
-        self.check_session(&state, bound.digest, self.seen())
+        self.check_session(&state, bound.digest, self.seen())?;
+        let until = self.options.timeouts.expires_at(&state.record);
+        *sighted = Some(Sighted { last, until });
+        Ok(())
     }
 
     /// Whether anything can be done at all.

@@ -6,9 +6,10 @@
 use super::Engine;
 use super::cell::{Base, Cell, Life, State};
 use super::commit::Bound;
+use super::first_page::Place;
 use super::options::Durability;
 use super::registry::Resident;
-use super::stored::Held;
+use super::stored::{Held, Stored};
 use crate::error::{Error, Result};
 use crate::format::identity::{Generation, Location, Timestamp};
 use crate::format::page::Page;
@@ -94,7 +95,10 @@ impl Engine {
                 }
                 Resident::Cell(cell) => cell,
             };
-            self.with_index(|| self.load(&cell, digest))?;
+            let is_settled = cell.is_settled();
+            if !is_settled {
+                self.with_index(|| self.load(&cell, digest))?;
+            }
             let state = cell.state.read();
             if state.life == Life::Absent {
                 // Under the lock: somebody may be about to make it live.
@@ -104,8 +108,11 @@ impl Engine {
             drop(state);
             // The session may have been born, with a cell of its own, and
             // been checkpointed since this one was obtained.
-            if here && !self.registry.knows(digest, &cell) {
-                continue;
+            if here && !is_settled {
+                if !self.registry.knows(digest, &cell) {
+                    continue;
+                }
+                cell.settle();
             }
             self.observe(cell.last(), durability)?;
             return Ok(here.then_some(cell));
@@ -179,20 +186,27 @@ impl Engine {
     }
 
     /// The value of a key below the active layer's own answer.
-    pub(crate) fn find_in_base(&self, state: &State, key: &str) -> Result<Option<Held>, Setback> {
+    pub(crate) fn find_in_base(
+        &self,
+        cell: &Cell,
+        state: &State,
+        key: &str,
+    ) -> Result<Option<Held>, Setback> {
         let Some(base) = state.live_base() else {
             return Ok(None);
         };
-        let page = self.page_of(base, key)?;
-        Ok(page.find(key).map(|found| Held {
-            value: super::stored::Stored::within(page.raw(), found.value),
-            deadline: found.deadline,
+        let page = self.page_of(cell, base, key)?;
+        let found = page.find(key);
+        let found = found.map(|found| (found.value, found.deadline));
+        Ok(found.map(|(place, deadline)| Held {
+            value: Stored::within(page.into_raw(), place),
+            deadline,
         }))
     }
 
     /// The page that is responsible for a key.
-    pub(crate) fn page_of(&self, base: &Base, key: &str) -> Result<Page, Setback> {
-        let image = self.image(base)?;
+    pub(crate) fn page_of(&self, cell: &Cell, base: &Base, key: &str) -> Result<Page, Setback> {
+        let image = self.image(cell, base)?;
         if image.fences().contain(key) {
             return Ok(image);
         }
@@ -238,20 +252,36 @@ impl Engine {
     }
 
     /// The first page of a session.
-    pub(crate) fn image(&self, base: &Base) -> Result<Page, Setback> {
-        if let Some(page) = self.cache.get(base.location, base.generation) {
-            return Ok(page);
+    pub(crate) fn image(&self, cell: &Cell, base: &Base) -> Result<Page, Setback> {
+        let place = base.place();
+        if let Some(seen) = cell.first_page.get(place) {
+            if seen.is_to_be_told {
+                self.cache.get(place);
+            }
+            return Ok(seen.page);
         }
-        let page = self.read_image(base)?;
-        self.cache
-            .insert(base.location, base.generation, page.clone());
+        let page = match self.cache.get(place) {
+            Some(page) => page,
+            None => self.read_image(base)?,
+        };
+        cell.first_page.keep(place, page.clone());
+        self.keep_page(place, page.clone(), Some(base.digest));
         Ok(page)
+    }
+
+    /// Keeps a page in the cache. Sessions let go of what had to go for it.
+    pub(super) fn keep_page(&self, place: Place, page: Page, of: Option<SessionDigest>) {
+        for (digest, place) in self.cache.insert(place, page, of) {
+            if let Some(resident) = self.registry.look(digest) {
+                resident.cell().first_page.forget(place);
+            }
+        }
     }
 
     /// The same where it is about to be written anew. It is not kept: what is
     /// kept in its place may be asked for again.
     pub(super) fn image_to_replace(&self, base: &Base) -> Result<Page, Setback> {
-        match self.cache.peek(base.location, base.generation) {
+        match self.cache.peek(base.place()) {
             Some(page) => Ok(page),
             None => self.read_image(base),
         }
@@ -271,15 +301,15 @@ impl Engine {
     }
 
     fn page(&self, row: &PageRow, generation: Generation) -> Result<Page, Setback> {
-        let location = row.location;
-        if let Some(page) = self.cache.get(location, generation) {
+        let place = (row.location, generation);
+        if let Some(page) = self.cache.get(place) {
             return Ok(page);
         }
-        let (head, page) = self.segments.read_page(location)?;
+        let (head, page) = self.segments.read_page(row.location)?;
         if head.generation != generation || head.sequence != row.sequence {
             return Err(Trouble::new("a page row points to another page").into());
         }
-        self.cache.insert(location, generation, page.clone());
+        self.keep_page(place, page.clone(), None);
         Ok(page)
     }
 
@@ -290,7 +320,9 @@ impl Engine {
             None => true,
             Some(base) if base.is_damaged => true,
             Some(base) => {
-                base.table.pages == 0 && self.cache.get(base.location, base.generation).is_some()
+                let place = base.place();
+                let is_kept = || self.cache.peek(place).is_some();
+                base.table.pages == 0 && (cell.first_page.peek(place).is_some() || is_kept())
             }
         }
     }

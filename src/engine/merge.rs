@@ -334,7 +334,7 @@ impl<'m> Merge<'m> {
                 items.extend(self.changed(change));
             } else if matches!(self.frozen.delta.find(found.key), Answer::Unknown) {
                 let held = Held {
-                    value: Stored::within(page.raw(), found.value),
+                    value: Stored::within(Arc::clone(page.raw()), found.value),
                     deadline: found.deadline,
                 };
                 items.extend(self.present((found.key, Answer::Present(held))));

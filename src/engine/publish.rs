@@ -7,10 +7,11 @@
 
 use super::Engine;
 use super::cell::{Base, Frozen, Life, State};
+use super::first_page::Place;
 use super::lookup::Setback;
 use super::memtable::CELL_BYTES;
 use super::merge::{Merged, NewRow, Step};
-use crate::format::identity::{Batch, Generation, Location};
+use crate::format::identity::{Batch, Generation};
 use crate::format::record::SessionRow;
 use crate::index::Index;
 use crate::session_id::SessionDigest;
@@ -42,8 +43,9 @@ impl Engine {
             for step in slice {
                 publish_step(&index, &mut state, merged, step, batch)?;
             }
-            if let Some((location, generation)) = old.filter(|_| old != place_of(&state)) {
-                self.cache.forget(location, generation);
+            if let Some(place) = old.filter(|_| old != place_of(&state)) {
+                merged.cell.first_page.forget(place);
+                self.cache.forget(place);
             }
             if let Some(step) = slice.iter().find(|step| step.row().is_some()) {
                 self.settle_owner(&state, &merged.frozen, step);
@@ -130,9 +132,8 @@ impl Engine {
 }
 
 /// Where a session's image is.
-fn place_of(state: &State) -> Option<(Location, Generation)> {
-    let base = state.base.as_ref()?;
-    Some((base.location, base.generation))
+fn place_of(state: &State) -> Option<Place> {
+    state.base.as_ref().map(Base::place)
 }
 
 /// What waits for space gets this.

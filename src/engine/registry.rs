@@ -4,20 +4,23 @@
 //! something. Evicts cells that nobody else holds: a changed session is held
 //! by the list of changed sessions until its checkpoint is published.
 
+use std::hash::BuildHasher;
 use std::sync::Arc;
 
-use indexmap::IndexMap;
+use foldhash::fast::RandomState;
+use hashbrown::HashTable;
+use hashbrown::hash_table::Entry;
 
 use super::cell::{Cell, Life};
 use crate::format::identity::Sequence;
 use crate::session_id::SessionDigest;
-use crate::sync::Mutex;
 use crate::sync::atomic::{AtomicBool, Ordering};
+use crate::sync::{Mutex, MutexGuard};
 
 /// A power of two.
 pub(super) const SHARDS: usize = 64;
-/// How many cells an insertion looks at for one to evict.
-const LOOKS: usize = 4;
+/// How many places an insertion looks at for cells to evict; some are empty.
+const LOOKS: usize = 8;
 
 /// The shard of a digest, in the order of digests.
 pub(super) fn shard_of(digest: SessionDigest) -> usize {
@@ -45,24 +48,83 @@ pub(crate) enum Resident {
     Hidden(Sequence, Arc<Cell>),
 }
 
+impl Resident {
+    /// The cell, also of a session that moved.
+    pub(crate) fn cell(&self) -> &Arc<Cell> {
+        let (Self::Cell(cell) | Self::Hidden(_, cell)) = self;
+        cell
+    }
+
+    /// Whether it is this cell, and not only its former ID.
+    fn is(&self, cell: &Arc<Cell>) -> bool {
+        matches!(self, Self::Cell(known) if Arc::ptr_eq(known, cell))
+    }
+}
+
+type Place = (SessionDigest, Resident);
+
 #[derive(Debug, Default)]
 struct Shard {
-    residents: IndexMap<SessionDigest, Resident, foldhash::fast::RandomState>,
+    places: HashTable<Place>,
+    hasher: RandomState,
     hand: usize,
 }
 
 impl Shard {
-    fn evict(&mut self) {
+    fn get(&self, digest: SessionDigest) -> Option<&Resident> {
+        let hash = self.hasher.hash_one(digest);
+        let found = self.places.find(hash, |(known, _)| *known == digest);
+        found.map(|(_, resident)| resident)
+    }
+
+    fn entry(&mut self, digest: SessionDigest) -> Entry<'_, Place> {
+        let hasher = &self.hasher;
+        self.places.entry(
+            hasher.hash_one(digest),
+            |(known, _)| *known == digest,
+            |(known, _)| hasher.hash_one(known),
+        )
+    }
+
+    /// The resident of a digest, which is `new` where there is none yet.
+    fn get_or_insert(
+        &mut self,
+        digest: SessionDigest,
+        new: impl FnOnce() -> Resident,
+    ) -> &Resident {
+        let place = self.entry(digest).or_insert_with(|| (digest, new()));
+        &place.into_mut().1
+    }
+
+    fn insert(&mut self, digest: SessionDigest, resident: Resident) {
+        self.entry(digest).insert((digest, resident));
+    }
+
+    /// Removes the resident of a digest, if it is the right one.
+    fn remove_if(&mut self, digest: SessionDigest, is_right: impl Fn(&Resident) -> bool) {
+        if let Entry::Occupied(entry) = self.entry(digest)
+            && is_right(&entry.get().1)
+        {
+            entry.remove();
+        }
+    }
+
+    /// Makes room where there are as many residents as there should be.
+    fn make_room(&mut self, capacity: usize) {
+        if self.places.len() < capacity {
+            return;
+        }
         for _ in 0..LOOKS {
-            if self.hand >= self.residents.len() {
+            if self.hand >= self.places.num_buckets() {
                 self.hand = 0;
             }
-            match self.residents.get_index(self.hand) {
-                Some((_, Resident::Cell(cell))) if Arc::strong_count(cell) == 1 => {
-                    self.residents.swap_remove_index(self.hand);
-                }
-                _ => self.hand = self.hand.saturating_add(1),
+            if let Some((_, Resident::Cell(cell))) = self.places.get_bucket(self.hand)
+                && Arc::strong_count(cell) == 1
+                && let Ok(entry) = self.places.get_bucket_entry(self.hand)
+            {
+                entry.remove();
             }
+            self.hand = self.hand.saturating_add(1);
         }
     }
 }
@@ -89,24 +151,23 @@ impl Registry {
 
     /// The resident of a digest, if there is one.
     pub(crate) fn look(&self, digest: SessionDigest) -> Option<Resident> {
-        let shard = self.shard(digest)?.lock();
-        shard.residents.get(&digest).cloned()
+        self.shard(digest)?.lock().get(digest).cloned()
+    }
+
+    /// The shard of a digest that may be about to get a resident.
+    fn roomy(&self, digest: SessionDigest) -> Option<MutexGuard<'_, Shard>> {
+        let mut shard = self.shard(digest)?.lock();
+        shard.make_room(self.shard_capacity);
+        Some(shard)
     }
 
     /// Makes a cell the one of a digest, unless there is another.
     pub(crate) fn claim(&self, digest: SessionDigest, cell: &Arc<Cell>) -> bool {
-        let Some(shard) = self.shard(digest) else {
+        let Some(mut shard) = self.roomy(digest) else {
             return false;
         };
-        let mut shard = shard.lock();
-        if shard.residents.len() >= self.shard_capacity {
-            shard.evict();
-        }
-        let resident = shard
-            .residents
-            .entry(digest)
-            .or_insert_with(|| Resident::Cell(Arc::clone(cell)));
-        matches!(resident, Resident::Cell(known) if Arc::ptr_eq(known, cell))
+        let resident = shard.get_or_insert(digest, || Resident::Cell(Arc::clone(cell)));
+        resident.is(cell)
     }
 
     /// The cells of a shard. Shards follow each other in the order of digests.
@@ -115,8 +176,8 @@ impl Registry {
             return Vec::new();
         };
         let shard = shard.lock();
-        let residents = shard.residents.iter();
-        residents
+        let places = shard.places.iter();
+        places
             .filter_map(|(digest, resident)| match resident {
                 Resident::Cell(cell) => Some((*digest, Arc::clone(cell))),
                 Resident::Hidden(..) => None,
@@ -126,19 +187,15 @@ impl Registry {
 
     /// The resident of a digest, or a new unloaded cell.
     pub(crate) fn obtain(&self, digest: SessionDigest) -> Resident {
-        let Some(shard) = self.shard(digest) else {
-            return Resident::Cell(Arc::new(Cell::new(digest, Life::Unloaded)));
+        let unloaded = || Resident::Cell(Arc::new(Cell::new(digest, Life::Unloaded)));
+        let Some(mut shard) = self.shard(digest).map(Mutex::lock) else {
+            return unloaded();
         };
-        let mut shard = shard.lock();
-        if let Some(resident) = shard.residents.get(&digest) {
+        if let Some(resident) = shard.get(digest) {
             return resident.clone();
         }
-        if shard.residents.len() >= self.shard_capacity {
-            shard.evict();
-        }
-        let resident = Resident::Cell(Arc::new(Cell::new(digest, Life::Unloaded)));
-        shard.residents.insert(digest, resident.clone());
-        resident
+        shard.make_room(self.shard_capacity);
+        shard.get_or_insert(digest, unloaded).clone()
     }
 
     /// Makes a cell the one of a digest, whatever else was, unless a flag is
@@ -149,29 +206,20 @@ impl Registry {
         digest: SessionDigest,
         cell: &Arc<Cell>,
     ) -> bool {
-        let Some(shard) = self.shard(digest) else {
+        let Some(mut shard) = self.roomy(digest) else {
             return false;
         };
-        let mut shard = shard.lock();
         if flag.load(Ordering::SeqCst) {
             return false;
         }
-        if shard.residents.len() >= self.shard_capacity {
-            shard.evict();
-        }
-        let resident = Resident::Cell(Arc::clone(cell));
-        shard.residents.insert(digest, resident);
+        shard.insert(digest, Resident::Cell(Arc::clone(cell)));
         true
     }
 
     /// Makes a resident known.
     pub(crate) fn insert(&self, digest: SessionDigest, resident: Resident) {
-        if let Some(shard) = self.shard(digest) {
-            let mut shard = shard.lock();
-            if shard.residents.len() >= self.shard_capacity {
-                shard.evict();
-            }
-            shard.residents.insert(digest, resident);
+        if let Some(mut shard) = self.roomy(digest) {
+            shard.insert(digest, resident);
         }
     }
 
@@ -180,37 +228,28 @@ impl Registry {
         let Some(shard) = self.shard(digest) else {
             return true;
         };
-        match shard.lock().residents.get(&digest) {
-            Some(Resident::Cell(known)) => Arc::ptr_eq(known, cell),
-            _ => false,
-        }
+        let shard = shard.lock();
+        shard.get(digest).is_some_and(|known| known.is(cell))
     }
 
     /// Forgets a cell, if it is the one that is known.
     pub(crate) fn remove(&self, digest: SessionDigest, cell: &Arc<Cell>) {
         if let Some(shard) = self.shard(digest) {
-            let mut shard = shard.lock();
-            if let Some(Resident::Cell(known)) = shard.residents.get(&digest)
-                && Arc::ptr_eq(known, cell)
-            {
-                shard.residents.swap_remove(&digest);
-            }
+            shard.lock().remove_if(digest, |known| known.is(cell));
         }
     }
 
     /// Forgets that a digest is hidden: the index does not show it any more.
     pub(crate) fn unhide(&self, digest: SessionDigest) {
         if let Some(shard) = self.shard(digest) {
-            let mut shard = shard.lock();
-            if let Some(Resident::Hidden(..)) = shard.residents.get(&digest) {
-                shard.residents.swap_remove(&digest);
-            }
+            let is_hidden = |known: &Resident| matches!(known, Resident::Hidden(..));
+            shard.lock().remove_if(digest, is_hidden);
         }
     }
 
     /// Cells and hidden digests in memory.
     pub(crate) fn len(&self) -> usize {
         let shards = self.shards.iter();
-        shards.map(|shard| shard.lock().residents.len()).sum()
+        shards.map(|shard| shard.lock().places.len()).sum()
     }
 }

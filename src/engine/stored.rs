@@ -5,6 +5,7 @@ use std::ops::{Deref, Range};
 use std::sync::Arc;
 
 use crate::format::identity::Timestamp;
+use crate::format::page::{Found, Page};
 
 /// The bytes of a stored value, tag and payload, shared with the page or the
 /// memtable entry they came from.
@@ -23,18 +24,16 @@ impl fmt::Debug for Stored {
 
 impl Stored {
     /// A piece of a page.
-    pub(crate) fn within(buffer: &Arc<[u8]>, range: Range<usize>) -> Self {
-        Self {
-            buffer: Arc::clone(buffer),
-            range,
-        }
+    pub(crate) fn within(buffer: Arc<[u8]>, range: Range<usize>) -> Self {
+        Self { buffer, range }
     }
 
     /// The same bytes without the first `count`.
-    pub(crate) fn skip(&self, count: usize) -> Self {
+    pub(crate) fn skip(self, count: usize) -> Self {
+        let start = self.range.start.saturating_add(count);
         Self {
-            buffer: Arc::clone(&self.buffer),
-            range: self.range.start.saturating_add(count).min(self.range.end)..self.range.end,
+            range: start.min(self.range.end)..self.range.end,
+            ..self
         }
     }
 }
@@ -63,6 +62,54 @@ impl Deref for Stored {
 
     fn deref(&self) -> &[u8] {
         self.buffer.get(self.range.clone()).unwrap_or_default()
+    }
+}
+
+#[derive(Debug, Clone)]
+enum KeyBytes {
+    /// In the buffer of the value.
+    Beside(Range<usize>),
+    Own(Box<str>),
+}
+
+/// An entry as a walk meets it: a key, and its value.
+#[derive(Debug, Clone)]
+pub(crate) struct Pair {
+    key: KeyBytes,
+    pub(crate) value: Stored,
+}
+
+impl Pair {
+    /// An entry of a page.
+    pub(crate) fn within(page: &Page, found: Found<'_>) -> Self {
+        Self {
+            key: KeyBytes::Beside(found.key_place),
+            value: Stored::within(Arc::clone(page.raw()), found.value),
+        }
+    }
+
+    /// One that stands for itself.
+    pub(crate) fn new(key: &str, value: Stored) -> Self {
+        Self {
+            key: KeyBytes::Own(key.into()),
+            value,
+        }
+    }
+
+    /// Bytes of both.
+    pub(crate) fn bytes(&self) -> usize {
+        self.key().len().saturating_add(self.value.len())
+    }
+
+    pub(crate) fn key(&self) -> &str {
+        match &self.key {
+            KeyBytes::Own(key) => key,
+            KeyBytes::Beside(place) => {
+                let bytes = self.value.buffer.get(place.clone());
+                // A parsed page has keys that are text.
+                bytes.map_or("", |bytes| std::str::from_utf8(bytes).unwrap_or_default())
+            }
+        }
     }
 }
 

@@ -4,12 +4,10 @@
 //! read alike, or they do not decode; and nothing else happens, also behind a
 //! checksum that is right.
 
-use std::collections::BTreeMap;
-use std::fmt;
-use std::sync::Arc;
-
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+use std::fmt;
 
 use super::codec::{self, Malformed};
 use super::derived_rows::{
@@ -265,13 +263,18 @@ fn page(bytes: &[u8]) -> bool {
 
 /// A page whose entries are found, and are written as they were.
 pub(super) fn page_within(bytes: &[u8], body: usize, fences: Fences) -> bool {
-    let Ok(page) = Page::parse(Arc::from(bytes), body, fences) else {
+    let Some(bytes) = bytes.get(body..) else {
+        return false;
+    };
+    let Ok(page) = Page::parse(bytes, fences) else {
         return false;
     };
     let entries: Vec<Entry<'_>> = (0..page.len())
         .filter_map(|index| {
             let found = page.entry(index)?;
             assert_eq!(page.search(found.key), Ok(index));
+            let looked_up = page.find(found.key).map(|found| found.value);
+            assert_eq!(looked_up, Some(found.value.clone()));
             assert!(page.fences().contain(found.key));
             Some(Entry {
                 key: found.key,
@@ -283,7 +286,7 @@ pub(super) fn page_within(bytes: &[u8], body: usize, fences: Fences) -> bool {
     assert_eq!(entries.len(), page.len());
     let mut written = Vec::new();
     assert_eq!(write_body(&mut written, &entries), Ok(()));
-    assert_eq!(bytes.get(body..), Some(written.as_slice()));
+    assert_eq!(bytes, written);
     true
 }
 

@@ -5,8 +5,11 @@
 //! checked once, on reading, so that lookups afterwards cannot go wrong.
 
 use std::cmp::Ordering;
+use std::hash::BuildHasher;
 use std::ops::Range;
 use std::sync::{Arc, LazyLock};
+
+use foldhash::fast::FixedState;
 
 use super::codec::{Malformed, read_u32, read_u64};
 use super::identity::Timestamp;
@@ -102,54 +105,104 @@ impl Fences {
 }
 
 /// A page as read: checked, immutable, shared.
+///
+/// In memory its body stands behind a byte for each key, made of the key's
+/// hash: a lookup reads these, which lie side by side, and then one entry. A
+/// search would meet several entries, each in other lines of the processor's
+/// cache.
 #[derive(Debug, Clone)]
 pub(crate) struct Page {
     raw: Arc<[u8]>,
-    /// Where the body begins in `raw`.
-    body: usize,
     count: usize,
+    has_deadlines: bool,
     /// `None` for the only page of a session, as most are: of these a cache
     /// has many.
     fences: Option<Arc<Fences>>,
 }
 
-/// An entry in a page: its key, and where its value lies.
+/// An entry in a page: its key, and where it and its value lie.
 #[derive(Debug, Clone)]
 pub(crate) struct Found<'a> {
     /// The key.
     pub(crate) key: &'a str,
+    /// The key's bytes within the page's buffer.
+    pub(crate) key_place: Range<usize>,
     /// The value's bytes within the page's buffer.
     pub(crate) value: Range<usize>,
     /// When it stops to exist.
     pub(crate) deadline: Option<Timestamp>,
 }
 
+/// The body of a page, and how many entries its table has.
+#[derive(Clone, Copy)]
+struct Body<'a> {
+    bytes: &'a [u8],
+    count: usize,
+}
+
+impl<'a> Body<'a> {
+    /// A body whose table is there as a whole, and where it ends.
+    fn new(bytes: &'a [u8]) -> Option<(Self, usize)> {
+        let count = read_u32(bytes, 0)? as usize;
+        let end = count.checked_mul(SLOT)?.checked_add(4)?;
+        (end <= bytes.len()).then_some((Self { bytes, count }, end))
+    }
+
+    fn entry_start(self, index: usize) -> Option<usize> {
+        let slot = index.checked_mul(SLOT)?.checked_add(4)?;
+        Some(read_u32(self.bytes, slot)? as usize)
+    }
+
+    /// The entry at `index` in key order.
+    fn entry(self, index: usize) -> Option<Found<'a>> {
+        if index >= self.count {
+            return None;
+        }
+        let start = self.entry_start(index)?;
+        let head = read_u32(self.bytes, start)?;
+        let value_length = read_u32(self.bytes, start.checked_add(4)?)? as usize;
+        let mut key_start = start.checked_add(ENTRY_HEAD)?;
+        let mut deadline = None;
+        if head & HAS_DEADLINE != 0 {
+            deadline = Some(Timestamp(read_u64(self.bytes, key_start)?));
+            key_start = key_start.checked_add(8)?;
+        }
+        let key_end = key_start.checked_add((head & !HAS_DEADLINE) as usize)?;
+        let value_end = key_end.checked_add(value_length)?;
+        if value_end > self.bytes.len() {
+            return None;
+        }
+        Some(Found {
+            key: std::str::from_utf8(self.bytes.get(key_start..key_end)?).ok()?,
+            key_place: key_start..key_end,
+            value: key_end..value_end,
+            deadline,
+        })
+    }
+}
+
+/// What stands for a key in front of a page.
+fn tag_of(key: &str) -> u8 {
+    let [tag, ..] = FixedState::default().hash_one(key.as_bytes()).to_be_bytes();
+    tag
+}
+
 impl Page {
-    /// Checks the body that begins at `body` in `raw` and ends with it.
-    pub(crate) fn parse(raw: Arc<[u8]>, body: usize, fences: Fences) -> Result<Self, Malformed> {
+    /// Checks a body, and takes it in.
+    pub(crate) fn parse(bytes: &[u8], fences: Fences) -> Result<Self, Malformed> {
         let malformed = Malformed::Damaged("a page's table of entries is damaged");
-        let count = read_u32(&raw, body).ok_or(malformed.clone())? as usize;
-        let page = Self {
-            raw,
-            body,
-            count,
-            fences: (fences != *NO_FENCES).then(|| Arc::new(fences)),
-        };
-        let mut expected = count
-            .checked_mul(SLOT)
-            .and_then(|table| table.checked_add(4)?.checked_add(body))
-            .filter(|end| *end <= page.raw.len())
-            .ok_or(malformed.clone())?;
+        let (body, mut expected) = Body::new(bytes).ok_or(malformed.clone())?;
+        let mut raw = Vec::with_capacity(body.count.saturating_add(bytes.len()));
+        let mut has_deadlines = false;
         let mut previous: Option<&str> = None;
-        for index in 0..count {
-            let found = page.entry(index).ok_or(malformed.clone())?;
-            let head = page.entry_start(index).ok_or(malformed.clone())?;
+        for index in 0..body.count {
+            let found = body.entry(index).ok_or(malformed.clone())?;
+            let head = body.entry_start(index).ok_or(malformed.clone())?;
             if head != expected {
                 return Err(malformed);
             }
             expected = found.value.end;
-            if previous.is_some_and(|previous| previous >= found.key)
-                || !page.fences().contain(found.key)
+            if previous.is_some_and(|previous| previous >= found.key) || !fences.contain(found.key)
             {
                 return Err(Malformed::Damaged("a page's keys are out of order"));
             }
@@ -160,16 +213,29 @@ impl Page {
                 return Err(Malformed::Damaged("a page's entry is over the limits"));
             }
             previous = Some(found.key);
+            has_deadlines |= found.deadline.is_some();
+            raw.push(tag_of(found.key));
         }
-        if expected != page.raw.len() {
+        if expected != bytes.len() {
             return Err(malformed);
         }
-        Ok(page)
+        raw.extend_from_slice(bytes);
+        Ok(Self {
+            raw: raw.into(),
+            count: body.count,
+            has_deadlines,
+            fences: (fences != *NO_FENCES).then(|| Arc::new(fences)),
+        })
     }
 
     /// Entries in the page.
     pub(crate) fn len(&self) -> usize {
         self.count
+    }
+
+    /// Whether any of its entries ends.
+    pub(crate) fn has_deadlines(&self) -> bool {
+        self.has_deadlines
     }
 
     /// The keys the page is responsible for.
@@ -182,6 +248,11 @@ impl Page {
         &self.raw
     }
 
+    /// The same of a page that is not needed any more.
+    pub(crate) fn into_raw(self) -> Arc<[u8]> {
+        self.raw
+    }
+
     /// Bytes the page keeps in memory, in a cache.
     pub(crate) fn memory(&self) -> usize {
         let fences = self.fences.as_ref().map_or(0, |fences| {
@@ -191,44 +262,35 @@ impl Page {
         PAGE_BYTES + self.raw.len() + fences
     }
 
-    fn entry_start(&self, index: usize) -> Option<usize> {
-        let slot = index
-            .checked_mul(SLOT)?
-            .checked_add(4)?
-            .checked_add(self.body)?;
-        (read_u32(&self.raw, slot)? as usize).checked_add(self.body)
-    }
-
     /// The entry at `index` in key order.
     pub(crate) fn entry(&self, index: usize) -> Option<Found<'_>> {
-        if index >= self.count {
-            return None;
-        }
-        let start = self.entry_start(index)?;
-        let head = read_u32(&self.raw, start)?;
-        let value_length = read_u32(&self.raw, start.checked_add(4)?)? as usize;
-        let mut key_start = start.checked_add(ENTRY_HEAD)?;
-        let mut deadline = None;
-        if head & HAS_DEADLINE != 0 {
-            deadline = Some(Timestamp(read_u64(&self.raw, key_start)?));
-            key_start = key_start.checked_add(8)?;
-        }
-        let key_end = key_start.checked_add((head & !HAS_DEADLINE) as usize)?;
-        let value_end = key_end.checked_add(value_length)?;
-        if value_end > self.raw.len() {
-            return None;
-        }
+        let body = Body {
+            bytes: self.raw.get(self.count..)?,
+            count: self.count,
+        };
+        let found = body.entry(index)?;
+        let within = |place: Range<usize>| {
+            let start = place.start.checked_add(self.count)?;
+            Some(start..place.end.checked_add(self.count)?)
+        };
         Some(Found {
-            key: std::str::from_utf8(self.raw.get(key_start..key_end)?).ok()?,
-            value: key_end..value_end,
-            deadline,
+            key_place: within(found.key_place)?,
+            value: within(found.value)?,
+            ..found
         })
+    }
+
+    /// Where the entries at or after a key begin.
+    pub(crate) fn index_from(&self, key: &str) -> usize {
+        if *key <= *self.fences().lower {
+            return 0;
+        }
+        self.search(key).unwrap_or_else(|place| place)
     }
 
     /// The entries at or after a key, in order.
     pub(crate) fn entries(&self, from: &str) -> impl Iterator<Item = Found<'_>> {
-        let first = self.search(from).unwrap_or_else(|place| place);
-        (first..self.count).filter_map(|index| self.entry(index))
+        (self.index_from(from)..self.count).filter_map(|index| self.entry(index))
     }
 
     /// When the first of its entries ends, if any does.
@@ -257,6 +319,10 @@ impl Page {
 
     /// The entry of `key`.
     pub(crate) fn find(&self, key: &str) -> Option<Found<'_>> {
-        self.entry(self.search(key).ok()?)
+        let tag = tag_of(key);
+        let tags = self.raw.get(..self.count)?.iter().enumerate();
+        let alike = tags.filter(|(_, known)| **known == tag);
+        let mut found = alike.filter_map(|(index, _)| self.entry(index));
+        found.find(|found| found.key == key)
     }
 }

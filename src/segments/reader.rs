@@ -1,7 +1,5 @@
 //! Reading a frame at a location.
 
-use std::sync::Arc;
-
 use serde::de::DeserializeOwned;
 
 use super::files::Segments;
@@ -21,7 +19,7 @@ impl Segments {
             lower: "".into(),
             upper: head.upper.clone(),
         };
-        let page = Page::parse(body, 0, fences);
+        let page = Page::parse(&body, fences);
         let page = page.map_err(|malformed| self.damaged(location, &malformed))?;
         Ok((head, page))
     }
@@ -33,7 +31,7 @@ impl Segments {
             lower: head.lower.clone(),
             upper: head.upper.clone(),
         };
-        let page = Page::parse(body, 0, fences);
+        let page = Page::parse(&body, fences);
         let page = page.map_err(|malformed| self.damaged(location, &malformed))?;
         Ok((head, page))
     }
@@ -106,18 +104,17 @@ impl Segments {
         }
     }
 
-    /// A frame's head and body. The body alone stays in memory: the heads of
-    /// small sessions are a third of their frames.
-    fn read<T: DeserializeOwned>(&self, location: Location, kind: Kind) -> Result<(T, Arc<[u8]>)> {
-        let raw = self.read_raw(location)?;
+    /// A frame's head and body.
+    fn read<T: DeserializeOwned>(&self, location: Location, kind: Kind) -> Result<(T, Vec<u8>)> {
+        let mut raw = self.read_raw(location)?;
         let frame = segment_frame::parse(&raw, 0, self.place(location))
             .filter(|frame| frame.kind == kind && frame.length == raw.len())
             .ok_or_else(|| self.damaged(location, &WRONG))?;
         let head = frame
             .head()
             .map_err(|malformed| self.damaged(location, &malformed))?;
-        let body = raw.get(frame.body..).unwrap_or_default();
-        Ok((head, body.into()))
+        let body = raw.split_off(frame.body.min(raw.len()));
+        Ok((head, body))
     }
 
     fn read_raw(&self, location: Location) -> Result<Vec<u8>> {

@@ -1,6 +1,6 @@
 //! What a session's keys and values look like when they are walked.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::BTreeMap;
 use std::ops::Deref;
 
 use serde::de::DeserializeOwned;
@@ -8,7 +8,7 @@ use serde::de::DeserializeOwned;
 use super::Session;
 use super::stored::{decode, decode_bytes};
 use super::transaction::Transaction;
-use crate::engine::{Chunk, Stored};
+use crate::engine::{Chunk, Pair, Sighted, Stored};
 use crate::error::Result;
 
 /// Raw bytes of a value, shared with the cache they came from.
@@ -27,7 +27,7 @@ pub struct ValueBytes(Stored);
 
 impl ValueBytes {
     /// The raw bytes in a stored value.
-    pub(crate) fn from_stored(key: &str, stored: &Stored) -> Result<Self> {
+    pub(crate) fn from_stored(key: &str, stored: Stored) -> Result<Self> {
         decode_bytes(key, stored).map(Self)
     }
 }
@@ -59,16 +59,9 @@ impl AsRef<[u8]> for ValueBytes {
 /// # Ok::<(), sessiondb::Error>(())
 /// ```
 #[derive(Debug, Clone)]
-pub struct Entry {
-    key: Box<str>,
-    stored: Stored,
-}
+pub struct Entry(Pair);
 
 impl Entry {
-    pub(crate) fn new(key: Box<str>, stored: Stored) -> Self {
-        Self { key, stored }
-    }
-
     /// The key.
     ///
     /// Costs nothing.
@@ -84,7 +77,7 @@ impl Entry {
     /// ```
     #[must_use]
     pub fn key(&self) -> &str {
-        &self.key
+        self.0.key()
     }
 
     /// The value as a type.
@@ -105,7 +98,7 @@ impl Entry {
     ///
     /// `Decode` when it is of another type, or raw bytes.
     pub fn decode<T: DeserializeOwned>(&self) -> Result<T> {
-        decode(&self.key, &self.stored)
+        decode(self.key(), &self.0.value)
     }
 
     /// The value as raw bytes.
@@ -126,7 +119,7 @@ impl Entry {
     ///
     /// `Decode` when it was not stored as raw bytes.
     pub fn bytes(&self) -> Result<ValueBytes> {
-        ValueBytes::from_stored(&self.key, &self.stored)
+        ValueBytes::from_stored(self.key(), self.0.value.clone())
     }
 }
 
@@ -139,9 +132,9 @@ pub(crate) enum Walked<'s> {
 
 impl Walked<'_> {
     /// Whether the walk may go on.
-    fn check(self) -> Result<()> {
+    fn check(self, sighted: &mut Option<Sighted>) -> Result<()> {
         match self {
-            Self::Session(session) => session.check(),
+            Self::Session(session) => session.check(sighted),
             // Its session cannot go away meanwhile.
             Self::Transaction(_) => Ok(()),
         }
@@ -175,33 +168,32 @@ impl Walked<'_> {
 #[derive(Debug)]
 pub struct Iter<'s> {
     walked: Walked<'s>,
-    ready: VecDeque<Entry>,
-    next: Option<String>,
+    chunk: Chunk,
+    sighted: Option<Sighted>,
 }
 
 impl<'s> Iter<'s> {
     pub(crate) fn new(walked: Walked<'s>) -> Result<Self> {
-        let mut iter = Self {
+        let chunk = walked.chunk("")?;
+        Ok(Self {
             walked,
-            ready: VecDeque::new(),
-            next: Some(String::new()),
-        };
-        iter.fill()?;
-        Ok(iter)
+            chunk,
+            sighted: None,
+        })
     }
 
-    fn fill(&mut self) -> Result<()> {
-        while self.ready.is_empty() {
-            let Some(from) = self.next.take() else {
-                break;
-            };
-            let chunk = self.walked.chunk(&from)?;
-            let entries = chunk.entries.into_iter();
-            self.ready
-                .extend(entries.map(|(key, held)| Entry::new(key, held.value)));
-            self.next = chunk.next;
+    /// The next entry, from a new chunk if need be.
+    fn pull(&mut self) -> Option<Result<Pair>> {
+        loop {
+            if let Some(pair) = self.chunk.next() {
+                return Some(Ok(pair));
+            }
+            let from = self.chunk.rest.take()?;
+            match self.walked.chunk(&from) {
+                Ok(chunk) => self.chunk = chunk,
+                Err(error) => return Some(Err(error)),
+            }
         }
-        Ok(())
     }
 }
 
@@ -209,16 +201,16 @@ impl Iterator for Iter<'_> {
     type Item = Result<Entry>;
 
     fn next(&mut self) -> Option<Self::Item> {
-        if self.ready.is_empty() && self.next.is_none() {
-            return None;
-        }
+        let pair = self.pull()?;
         // What was read ahead does not outlive the session either.
-        if let Err(error) = self.walked.check().and_then(|()| self.fill()) {
-            self.ready.clear();
-            self.next = None;
-            return Some(Err(error));
+        let pair = pair.and_then(|pair| {
+            let alive = self.walked.check(&mut self.sighted);
+            alive.map(|()| pair)
+        });
+        if pair.is_err() {
+            self.chunk = Chunk::default();
         }
-        self.ready.pop_front().map(Ok)
+        Some(pair.map(Entry))
     }
 }
 
@@ -241,7 +233,7 @@ impl Iterator for Keys<'_> {
 
     fn next(&mut self) -> Option<Self::Item> {
         let entry = self.0.next()?;
-        Some(entry.map(|entry| entry.key.into()))
+        Some(entry.map(|entry| entry.key().to_owned()))
     }
 }
 

@@ -15,7 +15,7 @@ mod transaction;
 mod whole;
 
 use crate::database::{Committed, Database};
-use crate::engine::{Admitted, Bound, Chunk, Draft, Engine, Held, Inside, Turn};
+use crate::engine::{Admitted, Bound, Chunk, Draft, Engine, Held, Inside, Sighted, Turn};
 use crate::error::{Error, Result};
 use crate::format::identity::{Sequence, Timestamp};
 use crate::format::record::SessionRecord;
@@ -231,10 +231,10 @@ impl Session {
     }
 
     /// Whether an iteration may go on with what it has read already.
-    fn check(&self) -> Result<()> {
+    fn check(&self, sighted: &mut Option<Sighted>) -> Result<()> {
         let engine = self.engine();
         engine.check()?;
-        let alive = engine.check_alive(&self.bound);
+        let alive = engine.check_alive(&self.bound, sighted);
         if alive.is_err() {
             self.observe()?;
         }

@@ -52,7 +52,7 @@ impl Session {
         check_key(key)?;
         let found = self.find(key)?;
         found
-            .map(|held| ValueBytes::from_stored(key, &held.value))
+            .map(|held| ValueBytes::from_stored(key, held.value))
             .transpose()
     }
 

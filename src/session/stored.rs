@@ -76,11 +76,10 @@ pub(crate) fn decode<T: DeserializeOwned>(key: &str, stored: &Stored) -> Result<
 }
 
 /// A stored value as raw bytes.
-pub(crate) fn decode_bytes(key: &str, stored: &Stored) -> Result<Stored> {
-    match value::raw(stored) {
-        Ok(bytes) => Ok(stored.skip(stored.len().saturating_sub(bytes.len()))),
-        Err(error) => Err(undecodable(key, error)),
-    }
+pub(crate) fn decode_bytes(key: &str, stored: Stored) -> Result<Stored> {
+    let raw = value::raw(&stored).map_err(|error| undecodable(key, error))?;
+    let tag = stored.len().saturating_sub(raw.len());
+    Ok(stored.skip(tag))
 }
 
 fn undecodable(key: &str, error: ValueError) -> Error {

@@ -259,7 +259,11 @@ fn a_cached_page_follows_its_frame_and_is_kept_once() {
     let index = scene.db.engine().index.get().unwrap();
     for id in scene.held.keys() {
         let row = index.session(&id.digest()).unwrap().unwrap();
-        let cached = scene.db.engine().cache.get(row.location, row.generation());
+        let cached = scene
+            .db
+            .engine()
+            .cache
+            .get((row.location, row.generation()));
         assert!(cached.is_some(), "it is in its new place");
     }
 }

@@ -1,7 +1,5 @@
 //! The body of an image and of a page.
 
-use std::sync::Arc;
-
 use super::super::page::{Fences, write_body};
 use super::*;
 
@@ -15,7 +13,7 @@ fn body_is_pinned(entries: &[Entry<'_>], text: &str) {
         lower: "".into(),
         upper: None,
     };
-    let page = Page::parse(Arc::from(pinned(text)), 0, fences).unwrap();
+    let page = Page::parse(&pinned(text), fences).unwrap();
     let read: Vec<Entry<'_>> = (0..page.len())
         .filter_map(|index| entry_of(&page, index))
         .collect();

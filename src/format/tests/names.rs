@@ -1,6 +1,7 @@
 //! IDs and digests: the token for the cookie, and the name on disk.
 
 use proptest::prelude::*;
+use sha2::{Digest as _, Sha256};
 
 use super::*;
 use crate::session_id::SessionId;
@@ -27,6 +28,15 @@ fn the_digest_of_an_id_never_changes() {
             .unwrap(),
         digest
     );
+}
+
+proptest! {
+    #[test]
+    fn a_digest_is_the_first_half_of_the_hash(bytes: [u8; 16]) {
+        let hash = Sha256::digest(bytes);
+        let digest = SessionId::from_bytes(bytes).digest();
+        prop_assert_eq!(&digest.to_bytes()[..], &hash[..16]);
+    }
 }
 
 #[test]

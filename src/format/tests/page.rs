@@ -1,7 +1,5 @@
 //! A page: found in it is what was put into it, and what is no page is refused.
 
-use std::sync::Arc;
-
 use super::super::codec::Malformed;
 use super::super::page::{Fences, write_body};
 use super::*;
@@ -42,7 +40,7 @@ fn body(entries: &[(&[u8], &[u8])]) -> Vec<u8> {
 }
 
 fn parse(body: &[u8]) -> Result<Page, Malformed> {
-    Page::parse(Arc::from(body), 0, fences("", None))
+    Page::parse(body, fences("", None))
 }
 
 #[track_caller]
@@ -77,6 +75,22 @@ fn a_search_finds_each_key_and_the_gap_of_every_other() {
         assert_eq!(page.search(""), Err(0));
         assert_eq!(page.search("l"), Err(count));
     }
+}
+
+#[test]
+fn keys_that_look_alike_to_a_lookup_are_told_apart() {
+    let keys: Vec<String> = (0..2000).map(|number| format!("k{number:04}")).collect();
+    let (even, odd): (Vec<&str>, Vec<&str>) =
+        keys.chunks(2).map(|pair| (&*pair[0], &*pair[1])).unzip();
+    let entries: Vec<Entry<'_>> = even.iter().map(|key| entry(key, key.as_bytes())).collect();
+    let mut bytes = Vec::new();
+    write_body(&mut bytes, &entries).unwrap();
+    let page = parse(&bytes).unwrap();
+    for key in even {
+        let found = page.find(key).unwrap();
+        assert_eq!((found.key, &page.raw()[found.value]), (key, key.as_bytes()));
+    }
+    assert!(odd.into_iter().all(|key| page.find(key).is_none()));
 }
 
 #[test]
@@ -130,7 +144,7 @@ fn fences_contain_what_lies_from_the_lower_up_to_the_upper() {
 fn a_key_outside_the_fences_is_refused() {
     let bytes = body(&[(b"b", b"\0"), (b"c", b"\0")]);
     let parse = |lower, upper| {
-        let parsed = Page::parse(Arc::from(&bytes[..]), 0, fences(lower, upper));
+        let parsed = Page::parse(&bytes, fences(lower, upper));
         parsed.map(|page| page.fences().clone())
     };
     for (lower, upper) in [
@@ -230,16 +244,15 @@ fn an_entry_that_reaches_out_of_the_page_is_refused() {
 }
 
 #[test]
-fn a_page_is_read_behind_its_head_and_up_to_the_end() {
+fn a_page_is_read_up_to_its_end() {
     let whole = body(&[(b"a", b"1"), (b"b", b"2")]);
-    let raw = [b"head".as_slice(), &whole].concat();
-    let page = Page::parse(Arc::from(raw), 4, fences("", None)).unwrap();
+    let page = parse(&whole).unwrap();
     let found = page.find("b").unwrap();
     assert_eq!(&page.raw()[found.value], b"2");
     assert_eq!(entry_of(&page, 0), Some(entry("a", b"1")));
     assert_eq!(entry_of(&page, 2), None);
-    for body in [0, 3, 5, 26, 27, 100, usize::MAX] {
-        let raw = [b"head".as_slice(), &whole].concat();
-        assert!(Page::parse(Arc::from(raw), body, fences("", None)).is_err());
+    for begin in 1..whole.len() {
+        assert!(parse(&whole[begin..]).is_err());
     }
+    assert!(parse(&[&whole[..], b"3"].concat()).is_err());
 }

@@ -1,7 +1,5 @@
 //! What is written is read again, whatever it is.
 
-use std::sync::Arc;
-
 use proptest::prelude::*;
 
 use super::super::page::{Fences, write_body};
@@ -151,11 +149,13 @@ proptest! {
         let sizes: usize = entries.iter().map(Entry::size).sum();
         prop_assert_eq!(bytes.len(), before + 4 + sizes);
         let fences = Fences { lower: "".into(), upper: None };
-        let page = Page::parse(Arc::from(bytes), before, fences).unwrap();
+        let page = Page::parse(&bytes[before..], fences).unwrap();
         prop_assert_eq!(page.len(), entries.len());
         for (index, entry) in entries.iter().enumerate() {
             prop_assert_eq!(entry_of(&page, index), Some(*entry));
             prop_assert_eq!(page.search(entry.key), Ok(index));
+            let value = page.find(entry.key).map(|found| found.value);
+            prop_assert_eq!(value, page.entry(index).map(|found| found.value));
         }
         prop_assert!(page.entry(entries.len()).is_none());
     }

@@ -1,7 +1,5 @@
 //! Valid bytes of every kind, each with its decoder.
 
-use std::sync::Arc;
-
 use super::super::codec::Bytes;
 use super::super::page::{Fences, write_body};
 use super::super::record::{PageRow, RowContent, SessionRow};
@@ -257,7 +255,7 @@ fn pages() -> Vec<Sample> {
                 lower: "c".into(),
                 upper: Some("v".into()),
             };
-            let page = Page::parse(Arc::from(bytes), 0, fences).ok()?;
+            let page = Page::parse(bytes, fences).ok()?;
             let entries: Vec<_> = (0..page.len())
                 .map(|index| entry_of(&page, index))
                 .collect();

@@ -56,7 +56,7 @@ impl Transaction<'_> {
         check_key(key)?;
         let stored = self.stored(key)?;
         stored
-            .map(|stored| ValueBytes::from_stored(key, &stored))
+            .map(|stored| ValueBytes::from_stored(key, stored))
             .transpose()
     }
 
