@@ -117,31 +117,33 @@ pub(crate) struct Frozen {
     pub(crate) drops_expired: bool,
 }
 
-/// What the locks guard.
+/// What the locks guard. What a lookup asks stands first, in few lines of the
+/// processor's cache.
 #[derive(Debug)]
+#[repr(C)]
 pub(crate) struct State {
     /// The session's ID now.
     pub(crate) digest: SessionDigest,
     /// Whether it is alive.
     pub(crate) life: Life,
-    /// Its record; meaningless before it is live.
-    pub(crate) record: SessionRecord,
+    /// Whether the next checkpoint searches its pages for keys whose time is
+    /// over. What it misses is searched again.
+    pub(crate) drops_expired: bool,
+    /// What the checkpoint under way is writing.
+    pub(crate) frozen: Option<Arc<Frozen>>,
     /// Changes since the last freeze.
     pub(crate) active: Delta,
+    /// Its record; meaningless before it is live.
+    pub(crate) record: SessionRecord,
+    /// What the last checkpoint wrote.
+    pub(crate) base: Option<Base>,
     /// The epoch of the last change; 0 for none. The cell is in that
     /// epoch's list of changed sessions.
     pub(crate) changed_in: u64,
     /// What the checkpoint of that change has to write, as it is counted.
     pub(crate) owed: u64,
-    /// What the checkpoint under way is writing.
-    pub(crate) frozen: Option<Arc<Frozen>>,
-    /// What the last checkpoint wrote.
-    pub(crate) base: Option<Base>,
     /// IDs the session had since the last freeze.
     pub(crate) hidden: Vec<SessionDigest>,
-    /// Whether the next checkpoint searches its pages for keys whose time is
-    /// over. What it misses is searched again.
-    pub(crate) drops_expired: bool,
 }
 
 impl State {
@@ -251,16 +253,17 @@ impl State {
 }
 
 /// A session in memory, shared by its handles, the registry and the lists of
-/// the checkpointer.
+/// the checkpointer. What a lookup asks stands first here, too.
+#[repr(C)]
 pub(crate) struct Cell {
-    /// Held by a transaction from its first read to its last write.
-    pub(crate) writer: Mutex<()>,
-    /// Everything else.
-    pub(crate) state: RwLock<State>,
     /// The image of its base, while it is in memory.
     pub(crate) first_page: FirstPage,
     last: AtomicU64,
     is_settled: AtomicBool,
+    /// Everything else.
+    pub(crate) state: RwLock<State>,
+    /// Held by a transaction from its first read to its last write.
+    pub(crate) writer: Mutex<()>,
 }
 
 /// Nothing of what it holds: handles are shown in logs.

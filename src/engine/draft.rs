@@ -206,7 +206,7 @@ impl<'e> Draft<'e> {
             }
             let mut layers = vec![&self.overlay, &state.active];
             layers.extend(state.frozen_delta());
-            let base = state.live_base().map(|base| (&**self.cell, base));
+            let base = Some((&**self.cell, &*state));
             iterate::chunk(self.engine, &layers, base, from, self.now)
         })
     }
@@ -302,7 +302,7 @@ impl Engine {
         self.with_index(|| {
             let state = cell.state.read();
             self.check_session(&state, digest, now)?;
-            let base = state.live_base().map(|base| (cell, base));
+            let base = Some((cell, &*state));
             match state.frozen_delta() {
                 Some(frozen) => iterate::chunk(self, &[&state.active, frozen], base, from, now),
                 None => iterate::chunk(self, &[&state.active], base, from, now),

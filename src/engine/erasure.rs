@@ -438,7 +438,7 @@ impl Engine {
         };
         let base = cell.state.read().base.clone();
         // Whoever reads it is told so; it is not given up for this.
-        if let Some(Err(error)) = base.map(|base| self.image(&cell, &base)) {
+        if let Some(Err(error)) = base.map(|base| self.image_to_replace(&base)) {
             let Setback::Error(error @ Error::Corrupted { .. }) = error else {
                 return Err(error);
             };

@@ -21,34 +21,40 @@ struct Kept {
     looks: u8,
 }
 
-/// A page, if there is one. Its lock is a leaf.
+/// The image of a session's base, if it is in memory. INVARIANT: of no other
+/// base. It comes under the session's lock, and goes with the base.
+///
+/// Its own lock is a leaf.
 #[derive(Debug, Default)]
 pub(crate) struct FirstPage(Mutex<Option<Kept>>);
 
 /// A page that was found, and whether the cache should hear of it.
 pub(super) struct Seen {
     pub(super) page: Page,
+    pub(super) place: Place,
     pub(super) is_to_be_told: bool,
 }
 
 impl FirstPage {
-    /// The page of a place.
-    pub(super) fn get(&self, place: Place) -> Option<Seen> {
+    /// The page, if it has the keys of this generation.
+    pub(super) fn get(&self, generation: Generation) -> Option<Seen> {
         let mut kept = self.0.lock();
-        let kept = kept.as_mut().filter(|kept| kept.place == place)?;
+        let kept = kept.as_mut().filter(|kept| kept.place.1 == generation)?;
         let is_to_be_told = kept.looks == 0;
         kept.looks = kept.looks.saturating_add(1) % UNHEARD;
         Some(Seen {
             page: kept.page.clone(),
+            place: kept.place,
             is_to_be_told,
         })
     }
 
-    /// The same by who will not ask for it again.
-    pub(super) fn peek(&self, place: Place) -> Option<Page> {
-        let kept = self.0.lock();
-        let kept = kept.as_ref().filter(|kept| kept.place == place)?;
-        Some(kept.page.clone())
+    /// Whether the page of a place is here.
+    pub(super) fn is_kept(&self, place: Place) -> bool {
+        self.0
+            .lock()
+            .as_ref()
+            .is_some_and(|kept| kept.place == place)
     }
 
     /// Keeps the page of a place, which the cache takes in right after: who

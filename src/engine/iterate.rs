@@ -6,7 +6,7 @@
 use std::iter::Peekable;
 
 use super::Engine;
-use super::cell::{Base, Cell};
+use super::cell::{Cell, State};
 use super::delta::{Answer, Delta};
 use super::lookup::Setback;
 use super::stored::Pair;
@@ -90,12 +90,12 @@ impl<'a, I: Iterator<Item = (&'a str, Answer)>> Source<'a, I> {
 pub(super) fn chunk(
     engine: &Engine,
     layers: &[&Delta],
-    base: Option<(&Cell, &Base)>,
+    base: Option<(&Cell, &State)>,
     from: &str,
     now: Timestamp,
 ) -> Result<Chunk, Setback> {
-    let page = base.map(|(cell, base)| engine.page_of(cell, base, from));
-    let page = page.transpose()?;
+    let page = base.map(|(cell, state)| engine.page_of(cell, state, from));
+    let page = page.transpose()?.flatten();
     let is_plain = |page: &Page| !page.has_deadlines();
     if let Some(page) = page.as_ref().filter(|page| is_plain(page))
         && layers.iter().all(|layer| layer.is_empty())
@@ -222,11 +222,9 @@ mod tests {
             filled.unwrap();
             database.checkpoint().unwrap();
             let found = engine.find_session(session.id().digest(), Durability::Immediate);
-            let base = found.unwrap().and_then(|bound| {
-                let base = bound.cell.state.read().base.clone();
-                base.map(|base| (bound.cell, base))
-            });
-            let base = base.as_ref().map(|(cell, base)| (&**cell, base));
+            let cell = found.unwrap().map(|bound| bound.cell);
+            let state = cell.as_ref().map(|cell| cell.state.read());
+            let base = cell.as_deref().zip(state.as_deref());
             let layers = [layer(&mut random), layer(&mut random)];
             for layer in layers.iter().rev() {
                 expected = covered(&expected, layer);

@@ -192,10 +192,9 @@ impl Engine {
         state: &State,
         key: &str,
     ) -> Result<Option<Held>, Setback> {
-        let Some(base) = state.live_base() else {
+        let Some(page) = self.page_of(cell, state, key)? else {
             return Ok(None);
         };
-        let page = self.page_of(cell, base, key)?;
         let found = page.find(key);
         let found = found.map(|found| (found.value, found.deadline));
         Ok(found.map(|(place, deadline)| Held {
@@ -204,13 +203,21 @@ impl Engine {
         }))
     }
 
-    /// The page that is responsible for a key.
-    pub(crate) fn page_of(&self, cell: &Cell, base: &Base, key: &str) -> Result<Page, Setback> {
-        let image = self.image(cell, base)?;
+    /// The page that is responsible for a key, where there is any.
+    pub(crate) fn page_of(
+        &self,
+        cell: &Cell,
+        state: &State,
+        key: &str,
+    ) -> Result<Option<Page>, Setback> {
+        let Some(image) = self.image(cell, state)? else {
+            return Ok(None);
+        };
         if image.fences().contain(key) {
-            return Ok(image);
+            return Ok(Some(image));
         }
-        self.page_behind_image(base.generation, key)
+        let page = self.page_behind_image(state.record.generation, key)?;
+        Ok(Some(page))
     }
 
     /// The same of a key that is not in the image.
@@ -251,22 +258,30 @@ impl Engine {
         }
     }
 
-    /// The first page of a session.
-    pub(crate) fn image(&self, cell: &Cell, base: &Base) -> Result<Page, Setback> {
-        let place = base.place();
-        if let Some(seen) = cell.first_page.get(place) {
+    /// The first page of a session, where it has any.
+    fn image(&self, cell: &Cell, state: &State) -> Result<Option<Page>, Setback> {
+        if let Some(seen) = cell.first_page.get(state.record.generation) {
+            debug_assert_eq!(
+                state.live_base().map(Base::place),
+                Some(seen.place),
+                "INVARIANT: a session keeps the image of its base"
+            );
             if seen.is_to_be_told {
-                self.cache.get(place);
+                self.cache.get(seen.place);
             }
-            return Ok(seen.page);
+            return Ok(Some(seen.page));
         }
+        let Some(base) = state.live_base() else {
+            return Ok(None);
+        };
+        let place = base.place();
         let page = match self.cache.get(place) {
             Some(page) => page,
             None => self.read_image(base)?,
         };
         cell.first_page.keep(place, page.clone());
         self.keep_page(place, page.clone(), Some(base.digest));
-        Ok(page)
+        Ok(Some(page))
     }
 
     /// Keeps a page in the cache. Sessions let go of what had to go for it.
@@ -322,7 +337,7 @@ impl Engine {
             Some(base) => {
                 let place = base.place();
                 let is_kept = || self.cache.peek(place).is_some();
-                base.table.pages == 0 && (cell.first_page.peek(place).is_some() || is_kept())
+                base.table.pages == 0 && (cell.first_page.is_kept(place) || is_kept())
             }
         }
     }

@@ -20,8 +20,10 @@ pub(crate) enum ExpiryOverride {
     BrowserSession,
 }
 
-/// What is known of a session besides its keys.
+/// What is known of a session besides its keys. In memory, too, what says
+/// whether it is over stands together.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[repr(C)]
 pub(crate) struct SessionRecord {
     /// The keys that are its own.
     pub(crate) generation: Generation,
