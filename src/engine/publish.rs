@@ -6,7 +6,7 @@
 //! and a page that joined its neighbour goes after the neighbour has grown (3).
 
 use super::Engine;
-use super::cell::{Base, Frozen, Life, State};
+use super::cell::{Base, Cell, Frozen, Life, State};
 use super::first_page::Place;
 use super::lookup::Setback;
 use super::memtable::CELL_BYTES;
@@ -44,7 +44,6 @@ impl Engine {
                 publish_step(&index, &mut state, merged, step, batch)?;
             }
             if let Some(place) = old.filter(|_| old != place_of(&state)) {
-                merged.cell.first_page.forget(place);
                 self.cache.forget(place);
             }
             if let Some(step) = slice.iter().find(|step| step.row().is_some()) {
@@ -169,7 +168,7 @@ pub(super) fn publish_step(
         }
         Step::Gone => {
             remove_old(index, state.base.as_ref(), None, batch)?;
-            state.base = None;
+            set_base(&merged.cell, state, None);
         }
     }
     Ok(())
@@ -190,8 +189,18 @@ fn replace_base(
     put_row(index, &digest, old, &new.row)?;
     let kept = Some((digest, merged.frozen.record.generation));
     remove_old(index, old, kept, batch)?;
-    state.base = Some(Base::with_hash(digest, &new.row, new.hash));
+    let base = Base::with_hash(digest, &new.row, new.hash);
+    set_base(&merged.cell, state, Some(base));
     Ok(())
+}
+
+/// A session does not keep the image of a base that it had.
+fn set_base(cell: &Cell, state: &mut State, base: Option<Base>) {
+    let place = base.as_ref().map(Base::place);
+    if let Some(old) = place_of(state).filter(|old| place != Some(*old)) {
+        cell.first_page.forget(old);
+    }
+    state.base = base;
 }
 
 /// Puts the session's row. Most are of new sessions and find none; a rebuild,
