@@ -43,9 +43,9 @@ impl Iterator for Chunk {
     fn next(&mut self) -> Option<Pair> {
         match &mut self.entries {
             Entries::OfPage(page, index) => {
-                let found = page.entry(*index)?;
+                let (key_length, value) = page.key_and_value(*index)?;
                 *index = index.saturating_add(1);
-                Some(Pair::within(page, found))
+                Some(Pair::within(page, key_length, value))
             }
             Entries::Merged(entries) => entries.next(),
         }
@@ -139,8 +139,8 @@ pub(super) fn chunk(
         let (pair, deadline) = match (answer, page.zip(oldest)) {
             (Answer::Present(held), _) => (Pair::new(key, held.value), held.deadline),
             (Answer::Unknown, Some((page, found))) => {
-                let deadline = found.deadline;
-                (Pair::within(page, found), deadline)
+                let pair = Pair::within(page, found.key.len(), found.value);
+                (pair, found.deadline)
             }
             (Answer::Unknown, None) | (Answer::Absent, _) => continue,
         };

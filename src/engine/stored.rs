@@ -5,7 +5,7 @@ use std::ops::{Deref, Range};
 use std::sync::Arc;
 
 use crate::format::identity::Timestamp;
-use crate::format::page::{Found, Page};
+use crate::format::page::Page;
 
 /// The bytes of a stored value, tag and payload, shared with the page or the
 /// memtable entry they came from.
@@ -67,8 +67,8 @@ impl Deref for Stored {
 
 #[derive(Debug, Clone)]
 enum KeyBytes {
-    /// In the buffer of the value.
-    Beside(Range<usize>),
+    /// So many bytes of the value's buffer, right before the value.
+    Before(usize),
     Own(Box<str>),
 }
 
@@ -81,10 +81,10 @@ pub(crate) struct Pair {
 
 impl Pair {
     /// An entry of a page.
-    pub(crate) fn within(page: &Page, found: Found<'_>) -> Self {
+    pub(crate) fn within(page: &Page, key_length: usize, value: Range<usize>) -> Self {
         Self {
-            key: KeyBytes::Beside(found.key_place),
-            value: Stored::within(Arc::clone(page.raw()), found.value),
+            key: KeyBytes::Before(key_length),
+            value: Stored::within(Arc::clone(page.raw()), value),
         }
     }
 
@@ -104,8 +104,9 @@ impl Pair {
     pub(crate) fn key(&self) -> &str {
         match &self.key {
             KeyBytes::Own(key) => key,
-            KeyBytes::Beside(place) => {
-                let bytes = self.value.buffer.get(place.clone());
+            KeyBytes::Before(length) => {
+                let Stored { buffer, range } = &self.value;
+                let bytes = buffer.get(range.start.saturating_sub(*length)..range.start);
                 // A parsed page has keys that are text.
                 bytes.map_or("", |bytes| std::str::from_utf8(bytes).unwrap_or_default())
             }

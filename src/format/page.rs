@@ -128,12 +128,17 @@ pub(crate) struct Page {
 pub(crate) struct Found<'a> {
     /// The key.
     pub(crate) key: &'a str,
-    /// The key's bytes within the page's buffer.
-    pub(crate) key_place: Range<usize>,
     /// The value's bytes within the page's buffer.
     pub(crate) value: Range<usize>,
     /// When it stops to exist.
     pub(crate) deadline: Option<Timestamp>,
+}
+
+/// Where an entry lies: its value right behind its key.
+struct Place {
+    key: Range<usize>,
+    value: Range<usize>,
+    deadline: Option<Timestamp>,
 }
 
 /// The body of a page, and how many entries its table has.
@@ -156,8 +161,8 @@ impl<'a> Body<'a> {
         Some(read_u32(self.bytes, slot)? as usize)
     }
 
-    /// The entry at `index` in key order.
-    fn entry(self, index: usize) -> Option<Found<'a>> {
+    /// Where the entry at `index` in key order lies.
+    fn place(self, index: usize) -> Option<Place> {
         if index >= self.count {
             return None;
         }
@@ -175,11 +180,20 @@ impl<'a> Body<'a> {
         if value_end > self.bytes.len() {
             return None;
         }
-        Some(Found {
-            key: std::str::from_utf8(self.bytes.get(key_start..key_end)?).ok()?,
-            key_place: key_start..key_end,
+        Some(Place {
+            key: key_start..key_end,
             value: key_end..value_end,
             deadline,
+        })
+    }
+
+    /// The entry at `index` in key order.
+    fn entry(self, index: usize) -> Option<Found<'a>> {
+        let place = self.place(index)?;
+        Some(Found {
+            key: std::str::from_utf8(self.bytes.get(place.key)?).ok()?,
+            value: place.value,
+            deadline: place.deadline,
         })
     }
 }
@@ -265,22 +279,33 @@ impl Page {
         PAGE_BYTES + self.raw.len() + fences
     }
 
-    /// The entry at `index` in key order.
-    pub(crate) fn entry(&self, index: usize) -> Option<Found<'_>> {
-        let body = Body {
+    fn body(&self) -> Option<Body<'_>> {
+        Some(Body {
             bytes: self.raw.get(self.count..)?,
             count: self.count,
-        };
-        let found = body.entry(index)?;
-        let within = |place: Range<usize>| {
-            let start = place.start.checked_add(self.count)?;
-            Some(start..place.end.checked_add(self.count)?)
-        };
+        })
+    }
+
+    /// A place in the body as one in the buffer.
+    fn within(&self, place: &Range<usize>) -> Option<Range<usize>> {
+        let start = place.start.checked_add(self.count)?;
+        Some(start..place.end.checked_add(self.count)?)
+    }
+
+    /// The entry at `index` in key order.
+    pub(crate) fn entry(&self, index: usize) -> Option<Found<'_>> {
+        let found = self.body()?.entry(index)?;
         Some(Found {
-            key_place: within(found.key_place)?,
-            value: within(found.value)?,
+            value: self.within(&found.value)?,
             ..found
         })
+    }
+
+    /// The length of the key of the entry at `index`, and where its value lies
+    /// within the page's buffer: the key stands right before it.
+    pub(crate) fn key_and_value(&self, index: usize) -> Option<(usize, Range<usize>)> {
+        let place = self.body()?.place(index)?;
+        Some((place.key.len(), self.within(&place.value)?))
     }
 
     /// Where the entries at or after a key begin.

@@ -6,10 +6,11 @@ use std::ops::Deref;
 use serde::de::DeserializeOwned;
 
 use super::Session;
-use super::stored::{decode, decode_bytes};
+use super::stored::{decode, decode_bytes, undecodable};
 use super::transaction::Transaction;
 use crate::engine::{Chunk, Pair, Sighted, Stored};
 use crate::error::Result;
+use crate::format::value;
 
 /// Raw bytes of a value, shared with the cache they came from.
 ///
@@ -103,7 +104,7 @@ impl Entry {
 
     /// The value as raw bytes.
     ///
-    /// Costs nothing; the bytes are not copied.
+    /// Costs nothing; the bytes are not copied. A clone of the entry keeps them.
     ///
     /// ```
     /// # let db = sessiondb::Database::temporary()?;
@@ -118,8 +119,8 @@ impl Entry {
     /// # Errors
     ///
     /// `Decode` when it was not stored as raw bytes.
-    pub fn bytes(&self) -> Result<ValueBytes> {
-        ValueBytes::from_stored(self.key(), self.0.value.clone())
+    pub fn bytes(&self) -> Result<&[u8]> {
+        value::raw(&self.0.value).map_err(|error| undecodable(self.key(), error))
     }
 }
 

@@ -82,7 +82,8 @@ pub(crate) fn decode_bytes(key: &str, stored: Stored) -> Result<Stored> {
     Ok(stored.skip(tag))
 }
 
-fn undecodable(key: &str, error: ValueError) -> Error {
+/// Why a value is not what its reader takes it for.
+pub(crate) fn undecodable(key: &str, error: ValueError) -> Error {
     Error::Decode {
         key: key.to_owned(),
         source: Box::new(error),

@@ -47,8 +47,13 @@ fn who_listens_in_the_callers_thread_hears_of_an_open() {
     let open = || Database::temporary().unwrap().close().unwrap();
     open();
     assert_eq!(listener.0.load(Ordering::Relaxed), 0);
-    tracing::subscriber::with_default(listener.clone(), open);
-    assert!(listener.0.load(Ordering::Relaxed) > 0);
+    // Other threads begin to speak of other things meanwhile: tracing may
+    // miss what is said at the very moment.
+    let hears = || {
+        tracing::subscriber::with_default(listener.clone(), open);
+        listener.0.load(Ordering::Relaxed) > 0
+    };
+    assert!((0..5).any(|_| hears()));
 }
 
 fn builder(clock: &Arc<ManualClock>) -> Builder {

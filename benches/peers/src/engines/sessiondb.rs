@@ -62,7 +62,7 @@ impl Sessions {
 fn show(session: &Session, look: &mut dyn FnMut(&str, &[u8])) -> Outcome<()> {
     for entry in session.iter()? {
         let entry = entry?;
-        look(entry.key(), &entry.bytes()?);
+        look(entry.key(), entry.bytes()?);
     }
     Ok(())
 }
