@@ -75,3 +75,6 @@ impl FirstPage {
         drop(old);
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -45,6 +45,8 @@ pub(super) struct IndexSource<'s> {
     pub(super) segments: &'s Segments,
     /// For the index's own cache.
     pub(super) cache_bytes: u64,
+    /// The same for places of images.
+    pub(super) places_bytes: u64,
     pub(super) circumstances: Circumstances,
 }
 
@@ -76,6 +78,7 @@ impl IndexSource<'_> {
         is_clean: bool,
     ) -> Result<Opened, Setback> {
         let index = Index::open(&self.directory(name), self.cache_bytes)?;
+        let index = index.with_places(self.places_bytes);
         let footer = last.map(|(_, footer)| footer);
         // What was removed since the last round is not known after a crash.
         let mut removed_since = footer.map(|footer| footer.erased_through);
@@ -169,6 +172,7 @@ impl IndexSource<'_> {
         let failed = |trouble: Trouble| in_index(trouble.into_io());
         index::set_aside(&directory).map_err(in_index)?;
         let index = Index::open(&directory, self.cache_bytes).map_err(failed)?;
+        let index = index.with_places(self.places_bytes);
         index.is_new();
         let circumstances = self.circumstances;
         let mut progress = |done, total| {
@@ -246,6 +250,7 @@ impl Engine {
             database: self.database,
             segments: &self.segments,
             cache_bytes: self.options.index_cache_bytes(),
+            places_bytes: self.options.places_bytes(),
             circumstances: Circumstances {
                 timeouts: self.options.timeouts,
                 now: self.now(),

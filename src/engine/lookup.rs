@@ -13,8 +13,8 @@ use super::stored::{Held, Stored};
 use crate::error::{Error, Result};
 use crate::format::identity::{Generation, Location, Timestamp};
 use crate::format::page::Page;
-use crate::format::record::{PageRow, SessionRecord};
-use crate::index::Trouble;
+use crate::format::record::{PageRow, RowContent, SessionRecord, SessionRow};
+use crate::index::{Outcome, Trouble};
 use crate::session_id::SessionDigest;
 use std::sync::Arc;
 
@@ -126,10 +126,38 @@ impl Engine {
         }
         let mut state = cell.state.write();
         if state.life == Life::Unloaded {
-            let row = self.index.get()?.session(&digest)?;
-            state.load(row)?;
+            let index = self.index.get()?;
+            let location = index.image_of(&digest);
+            let image = location.and_then(|location| self.own_image(digest, location));
+            let Some((row, page)) = image else {
+                let row = index.session(&digest)?;
+                return Ok(state.load(row)?);
+            };
+            debug_assert!(
+                is_of_row(&row, &index.session(&digest)),
+                "INVARIANT: a place that is known is that of the session's row"
+            );
+            let place = (row.location, row.generation());
+            state.load(Some(row))?;
+            cell.first_page.keep(place, page.clone());
+            self.keep_page(place, page, Some(digest));
         }
         Ok(())
+    }
+
+    /// A session's row and page by its image. Whatever is wrong with that is
+    /// told by who comes from the row.
+    fn own_image(&self, digest: SessionDigest, location: Location) -> Option<(SessionRow, Page)> {
+        let (head, page) = self.segments.read_image(location).ok()?;
+        let row = SessionRow {
+            location,
+            sequence: head.sequence,
+            content: RowContent::Whole {
+                table: head.table,
+                record: head.record,
+            },
+        };
+        (head.digest == digest).then_some((row, page))
     }
 
     /// Whether a session's time is over.
@@ -341,6 +369,14 @@ impl Engine {
             }
         }
     }
+}
+
+/// Whether an image is the one that a row leads to, wherever it was moved.
+fn is_of_row(image: &SessionRow, row: &Outcome<Option<SessionRow>>) -> bool {
+    let is_it =
+        |row: &SessionRow| (row.sequence, row.generation()) == (image.sequence, image.generation());
+    row.as_ref()
+        .map_or(true, |row| row.as_ref().is_some_and(is_it))
 }
 
 /// The index leads to a file that compaction has removed.

@@ -69,6 +69,8 @@ use crate::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use crate::sync::{Mutex, RwLock};
 
 pub(crate) use admission::Admitted;
+#[cfg(test)]
+pub(crate) use cell::Cell;
 pub(crate) use commit::Bound;
 pub(crate) use draft::Draft;
 pub(crate) use erasure::Erasing;

@@ -148,6 +148,7 @@ impl Opening {
             database: self.database,
             segments: &self.segments,
             cache_bytes: self.options.index_cache_bytes(),
+            places_bytes: self.options.places_bytes(),
             circumstances: Circumstances {
                 timeouts: self.options.timeouts,
                 now: self.now,

@@ -79,7 +79,7 @@ pub(crate) struct Options {
 }
 
 /// Memory of a session that is resident and unchanged.
-pub(super) const RESIDENT_BYTES: u64 = 800;
+pub(super) const RESIDENT_BYTES: u64 = 600;
 
 impl Options {
     /// How long a dead ID is remembered.
@@ -89,18 +89,28 @@ impl Options {
 
     /// The share of the caches for pages.
     pub(super) fn page_cache_bytes(&self) -> u64 {
-        self.cache_bytes / 2
+        self.sixteenths(6)
     }
 
-    /// What the index is told of its share of the caches, a quarter: sled takes
-    /// three bytes for each, about.
+    /// The share for places of images: each takes little, and does without a
+    /// row.
+    pub(super) fn places_bytes(&self) -> u64 {
+        self.sixteenths(4)
+    }
+
+    /// What the index is told of its share of the caches: sled takes three
+    /// bytes for each, about.
     pub(crate) fn index_cache_bytes(&self) -> u64 {
-        self.cache_bytes / 4 / 3
+        self.sixteenths(3) / 3
     }
 
     /// How many unchanged sessions stay in memory.
     pub(super) fn resident_cells(&self) -> usize {
-        usize::try_from(self.cache_bytes / 4 / RESIDENT_BYTES).unwrap_or(usize::MAX)
+        usize::try_from(self.sixteenths(3) / RESIDENT_BYTES).unwrap_or(usize::MAX)
+    }
+
+    fn sixteenths(&self, count: u64) -> u64 {
+        (self.cache_bytes / 16).saturating_mul(count)
     }
 }
 

@@ -9,7 +9,7 @@
 
 use super::guard::{Outcome, Trouble};
 use super::hints::{Hint, Wanted, grouped, hint_of};
-use super::rows::{Index, undecodable};
+use super::rows::{Index, image_of, undecodable};
 use crate::format::derived_rows::{key_hash, owner_key, owner_prefix, split_owner_key};
 use crate::format::record::{RowContent, SessionRow};
 use crate::session_id::SessionDigest;
@@ -125,13 +125,17 @@ impl Index {
         old: Option<&SessionRow>,
         new: Option<&SessionRow>,
     ) -> Outcome<()> {
-        match new {
-            Some(row) => {
-                let bytes = row.encode().map_err(Trouble::new)?;
-                self.insert(&self.sessions, &digest.to_bytes(), bytes)?;
+        let key = digest.to_bytes();
+        self.places.change(digest, || {
+            match new {
+                Some(row) => {
+                    let bytes = row.encode().map_err(Trouble::new)?;
+                    self.insert(&self.sessions, &key, bytes)?;
+                }
+                None => self.remove(&self.sessions, &key)?,
             }
-            None => self.remove(&self.sessions, &digest.to_bytes())?,
-        }
+            Ok(((), new.and_then(image_of)))
+        })?;
         let stale = old.and_then(owner_of);
         match stale.filter(|_| stale != new.and_then(owner_of)) {
             Some(owner) => self.drop_owner(owner, *digest),

@@ -12,6 +12,7 @@ mod files;
 mod guard;
 mod hints;
 mod live;
+mod places;
 mod renewal;
 mod retired;
 mod rows;

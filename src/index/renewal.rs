@@ -144,7 +144,9 @@ impl Index {
 
     /// Begins a copy in a directory.
     pub(crate) fn begin_renewal(&self, directory: &Path, cache_bytes: u64) -> Outcome<Arc<Self>> {
-        let successor = Arc::new(Self::open(directory, cache_bytes)?);
+        let mut successor = Self::open(directory, cache_bytes)?;
+        successor.places = Arc::clone(&self.places);
+        let successor = Arc::new(successor);
         successor.is_new();
         *self.successor.0.write() = Some(Arc::clone(&successor));
         Ok(successor)

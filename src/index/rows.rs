@@ -2,14 +2,16 @@
 
 use std::fs::File;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::guard::{Guard, Outcome, Trouble, protect};
 use super::live::Live;
+use super::places::Places;
 use super::renewal::{RowCount, Successor};
 use super::stains::Stains;
 use crate::format::identity::{Batch, Generation, Location, PageNumber, Timestamp};
-use crate::format::record::{PageRow, SessionRow, page_key, split_page_key};
+use crate::format::record::{PageRow, RowContent, SessionRow, page_key, split_page_key};
 use crate::session_id::SessionDigest;
 use crate::sync::RwLock;
 use crate::sync::thread;
@@ -63,6 +65,8 @@ pub(crate) struct Index {
     pub(super) retired: sled::Tree,
     pub(super) meta: sled::Tree,
     pub(super) live: Live,
+    /// Also of a copy, which says the same.
+    pub(super) places: Arc<Places>,
     pub(super) successor: Successor,
     pub(super) count: RowCount,
     pub(super) stains: Stains,
@@ -95,6 +99,7 @@ impl Index {
             retired: tree("retired")?,
             meta: tree("meta")?,
             live: Live::default(),
+            places: Arc::default(),
             successor: Successor::default(),
             count: RowCount::default(),
             stains: Stains::default(),
@@ -103,6 +108,12 @@ impl Index {
             directory: directory.to_path_buf(),
             database,
         })
+    }
+
+    /// With so much memory besides for places of images.
+    pub(crate) fn with_places(mut self, bytes: u64) -> Self {
+        self.places = Arc::new(Places::new(bytes));
+        self
     }
 
     pub(super) fn get(&self, tree: &sled::Tree, key: &[u8]) -> Outcome<Option<sled::IVec>> {
@@ -150,9 +161,20 @@ impl Index {
 
     /// A session's row.
     pub(crate) fn session(&self, digest: &SessionDigest) -> Outcome<Option<SessionRow>> {
+        let known = self.places.get(digest);
         let row = self.get(&self.sessions, &digest.to_bytes())?;
-        row.map(|row| SessionRow::decode(&row).map_err(Trouble::new))
-            .transpose()
+        let row = row.map(|row| SessionRow::decode(&row).map_err(Trouble::new));
+        let row = row.transpose()?;
+        if let (Err(before), Some(location)) = (known, row.as_ref().and_then(image_of)) {
+            self.places.note(digest, location, before);
+        }
+        Ok(row)
+    }
+
+    /// Where a session's image lies, if memory has it: nearly as much as the
+    /// row. That it is this session's has to be seen there.
+    pub(crate) fn image_of(&self, digest: &SessionDigest) -> Option<Location> {
+        self.places.get(digest).ok()
     }
 
     /// Puts a session's row; only a newer one replaces one that is there. The
@@ -179,9 +201,13 @@ impl Index {
     pub(crate) fn put_first(&self, digest: &SessionDigest, row: &SessionRow) -> Outcome<bool> {
         let bytes = sled::IVec::from(row.encode().map_err(Trouble::new)?);
         let key = digest.to_bytes();
-        let put = self.guard.run(|| {
-            self.sessions
-                .compare_and_swap(key, None::<&[u8]>, Some(&bytes))
+        let put = self.places.change(digest, || {
+            let put = self.guard.run(|| {
+                self.sessions
+                    .compare_and_swap(key, None::<&[u8]>, Some(&bytes))
+            })?;
+            let location = image_of(row).filter(|_| put.is_ok());
+            Ok((put, location))
         })?;
         if put.is_ok() {
             self.hand_on(&self.sessions, &key, Some(&bytes));
@@ -364,6 +390,13 @@ impl Index {
         self.insert(&self.dead, &generation.0.to_be_bytes(), Vec::new())
     }
 
+    /// What half a digest in common may do to a place.
+    #[cfg(test)]
+    pub(crate) fn mistake_place(&self, digest: &SessionDigest, location: Location) {
+        let put = self.places.change(digest, || Ok(((), Some(location))));
+        put.unwrap_or_default();
+    }
+
     /// What sled may do at any time.
     #[cfg(test)]
     pub(crate) fn fail(&self) {
@@ -493,6 +526,14 @@ pub(super) fn dead_generation(key: &[u8]) -> Outcome<Generation> {
 
 pub(super) fn undecodable() -> Trouble {
     Trouble::new("a row of the index does not decode")
+}
+
+/// Where the image is that a row leads to, if it is whole.
+pub(super) fn image_of(row: &SessionRow) -> Option<Location> {
+    match row.content {
+        RowContent::Whole { .. } => Some(row.location),
+        RowContent::Damaged { .. } => None,
+    }
 }
 
 fn is_newer(new: (Batch, Location), old: (Batch, Location)) -> bool {

@@ -114,6 +114,12 @@ impl Session {
         self.id
     }
 
+    /// The session in memory.
+    #[cfg(test)]
+    pub(crate) fn cell(&self) -> &crate::engine::Cell {
+        &self.bound.cell
+    }
+
     /// Whose keys the session has.
     #[cfg(test)]
     pub(crate) fn generation(&self) -> crate::format::identity::Generation {

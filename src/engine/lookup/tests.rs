@@ -1,10 +1,11 @@
-//! A digest has one cell, whenever one looks for it.
+//! A digest has one cell, whenever one looks for it, and what is remembered of
+//! its row leads to what the row leads to.
 
 use std::sync::Arc;
 
 use super::super::testing::open;
-use crate::SimulatedDisk;
 use crate::engine::registry::Resident;
+use crate::{Database, SessionId, SimulatedDisk};
 
 #[test]
 fn who_looked_before_a_sessions_birth_shares_its_locks_after_it() {
@@ -30,4 +31,77 @@ fn who_looked_before_a_sessions_birth_shares_its_locks_after_it() {
         let two: Option<String> = second.pop("code").unwrap();
         assert_eq!((one.as_deref(), two), (Some("123456"), None));
     });
+}
+
+/// A session that is on disk and not in memory.
+fn checkpointed(db: &Database, value: &str) -> SessionId {
+    let session = db.create_session();
+    session.set("name", value).unwrap();
+    db.checkpoint().unwrap();
+    let (engine, digest) = (db.engine(), session.id().digest());
+    let Resident::Cell(cell) = engine.registry.obtain(digest) else {
+        panic!("nobody moved it");
+    };
+    engine.registry.remove(digest, &cell);
+    session.id()
+}
+
+fn name(db: &Database, id: &SessionId) -> Option<String> {
+    let session = db.open_session(id).unwrap()?;
+    session.get("name").unwrap()
+}
+
+#[test]
+fn a_session_whose_place_is_known_is_read_without_its_row() {
+    let disk = SimulatedDisk::new(4).unwrap();
+    let db = open(&disk);
+    let id = checkpointed(&db, "ada");
+    let engine = db.engine();
+    let generation = engine.index.generation();
+    engine.index.get().unwrap().fail();
+    assert_eq!(name(&db, &id).as_deref(), Some("ada"));
+    assert_eq!(
+        engine.index.generation(),
+        generation,
+        "nobody asked the index"
+    );
+}
+
+#[test]
+fn a_place_is_not_believed_where_another_session_lies() {
+    let disk = SimulatedDisk::new(5).unwrap();
+    let db = open(&disk);
+    let (one, other) = (checkpointed(&db, "ada"), checkpointed(&db, "eve"));
+    let index = db.engine().index.get().unwrap();
+    let wrong = index.image_of(&other.digest()).unwrap();
+    index.mistake_place(&one.digest(), wrong);
+    assert_eq!(name(&db, &one).as_deref(), Some("ada"));
+    assert_eq!(name(&db, &other).as_deref(), Some("eve"));
+}
+
+#[test]
+fn a_session_is_found_where_compaction_or_a_checkpoint_has_put_it() {
+    let disk = SimulatedDisk::new(6).unwrap();
+    let db = open(&disk);
+    let ids: Vec<SessionId> = (0..50)
+        .map(|number| checkpointed(&db, &number.to_string()))
+        .collect();
+    let evens = || ids.iter().step_by(2);
+    for id in evens() {
+        db.open_session(id).unwrap().unwrap().destroy().unwrap();
+    }
+    db.checkpoint().unwrap();
+    db.compact().unwrap();
+    assert!(evens().all(|id| name(&db, id).is_none()));
+    for (number, id) in ids.iter().enumerate().skip(1).step_by(2) {
+        assert!(
+            db.engine()
+                .index
+                .get()
+                .unwrap()
+                .image_of(&id.digest())
+                .is_some()
+        );
+        assert_eq!(name(&db, id), Some(number.to_string()));
+    }
 }

@@ -1,0 +1,180 @@
+//! Where the images of sessions lie, as far as memory reaches: sled takes a
+//! hundred times the memory for a row, and many times as long to find it.
+//!
+//! Owns: a part of what the rows of sessions say. INVARIANT: never anything
+//! else, so all changes of these rows go through [`Places::change`], and what
+//! was read is not noted when a row has changed since.
+//!
+//! A table of sets of a few places each, which are replaced in turn.
+
+use super::guard::Outcome;
+use crate::format::identity::{Location, SegmentNumber};
+use crate::session_id::SessionDigest;
+use crate::sync::Mutex;
+
+/// So many locks, each of a share of the sets.
+const STRIPES: usize = 64;
+/// Places of a set.
+const WAYS: usize = 8;
+
+/// Half of a session's digest, and its image's location: who believes it looks
+/// whose image that is. Nowhere where the length is 0. As bare numbers, since
+/// a table of these takes no memory before it is used.
+type Place = [u32; 5];
+type Set = [Place; WAYS];
+
+#[derive(Debug, Default)]
+struct Stripe {
+    sets: Vec<Set>,
+    /// Counts up with each change of a row.
+    changes: u64,
+    /// The way that is replaced next.
+    turn: usize,
+}
+
+/// What was known before a row was read.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Before(u64);
+
+/// All places that are known. Its locks are leaves.
+#[derive(Debug)]
+pub(super) struct Places(Vec<Mutex<Stripe>>);
+
+impl Default for Places {
+    /// None, and no memory for any.
+    fn default() -> Self {
+        Self::new(0)
+    }
+}
+
+impl Places {
+    /// Memory for as many as fit.
+    pub(super) fn new(bytes: u64) -> Self {
+        let sets = bytes / size_of::<Set>() as u64 / STRIPES as u64;
+        let sets = usize::try_from(sets).unwrap_or(usize::MAX);
+        let stripe = || Stripe {
+            sets: vec![[[0; 5]; WAYS]; sets],
+            ..Stripe::default()
+        };
+        Self((0..STRIPES).map(|_| Mutex::new(stripe())).collect())
+    }
+
+    fn stripe(&self, digest: &SessionDigest) -> Option<(&Mutex<Stripe>, Name)> {
+        let [a, b, c, d, e, f, g, h, place @ ..] = digest.to_bytes();
+        let place = u64::from_be_bytes(place);
+        let name = Name {
+            tag: [
+                u32::from_be_bytes([a, b, c, d]),
+                u32::from_be_bytes([e, f, g, h]),
+            ],
+            place: place / STRIPES as u64,
+        };
+        let stripe = usize::try_from(place % STRIPES as u64).ok()?;
+        Some((self.0.get(stripe)?, name))
+    }
+
+    /// Where a session's image lies, if that is known. Otherwise what has to
+    /// be said with a row that is read from now on.
+    pub(super) fn get(&self, digest: &SessionDigest) -> Result<Location, Before> {
+        let Some((stripe, name)) = self.stripe(digest) else {
+            return Err(Before(u64::MAX));
+        };
+        let mut stripe = stripe.lock();
+        let before = Before(stripe.changes);
+        let set = stripe.set(name).ok_or(before)?;
+        let place = set.iter().find(|place| is_of(place, name)).ok_or(before)?;
+        let [.., segment, offset, length] = *place;
+        Ok(Location {
+            segment: SegmentNumber(segment),
+            offset,
+            length,
+        })
+    }
+
+    /// Notes what a row says that was read, unless any has changed since.
+    pub(super) fn note(&self, digest: &SessionDigest, location: Location, before: Before) {
+        if let Some((stripe, name)) = self.stripe(digest) {
+            let mut stripe = stripe.lock();
+            if stripe.changes == before.0 {
+                stripe.put(name, location);
+            }
+        }
+    }
+
+    /// Changes the row of a session by `change`, which also tells where its
+    /// image lies then, if that is known.
+    pub(super) fn change<T>(
+        &self,
+        digest: &SessionDigest,
+        change: impl FnOnce() -> Outcome<(T, Option<Location>)>,
+    ) -> Outcome<T> {
+        self.forget(digest);
+        let outcome = change();
+        // Whether it has changed if that failed is not known.
+        self.forget(digest);
+        let (changed, location) = outcome?;
+        if let (Some((stripe, name)), Some(location)) = (self.stripe(digest), location) {
+            stripe.lock().put(name, location);
+        }
+        Ok(changed)
+    }
+
+    /// Nothing is known of a session.
+    pub(super) fn forget(&self, digest: &SessionDigest) {
+        if let Some((stripe, name)) = self.stripe(digest) {
+            let mut stripe = stripe.lock();
+            stripe.changes = stripe.changes.wrapping_add(1);
+            if let Some(set) = stripe.set(name) {
+                let known = set.iter_mut().filter(|place| is_of(place, name));
+                known.for_each(|place| *place = Place::default());
+            }
+        }
+    }
+}
+
+/// A session within a stripe.
+#[derive(Debug, Clone, Copy)]
+struct Name {
+    tag: [u32; 2],
+    place: u64,
+}
+
+fn is_of(place: &Place, name: Name) -> bool {
+    let [first, second, ..] = *place;
+    [first, second] == name.tag && is_taken(place)
+}
+
+fn is_taken(place: &Place) -> bool {
+    let [.., length] = *place;
+    length > 0
+}
+
+impl Stripe {
+    fn set(&mut self, name: Name) -> Option<&mut Set> {
+        let sets = self.sets.len() as u64;
+        let place = usize::try_from(name.place.checked_rem(sets)?).ok()?;
+        self.sets.get_mut(place)
+    }
+
+    fn put(&mut self, name: Name, location: Location) {
+        self.turn = self.turn.wrapping_add(1);
+        let turn = self.turn % WAYS;
+        let [first, second] = name.tag;
+        let Location {
+            segment: SegmentNumber(segment),
+            offset,
+            length,
+        } = location;
+        let new = [first, second, segment, offset, length];
+        let Some(set) = self.set(name) else { return };
+        let same = set.iter().position(|place| is_of(place, name));
+        let free = || set.iter().position(|place| !is_taken(place));
+        let way = same.or_else(free).unwrap_or(turn);
+        if let Some(place) = set.get_mut(way) {
+            *place = new;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;
