@@ -105,3 +105,59 @@ fn a_session_is_found_where_compaction_or_a_checkpoint_has_put_it() {
         assert_eq!(name(&db, id), Some(number.to_string()));
     }
 }
+
+/// A database whose memory has room for few of its sessions.
+fn small() -> Database {
+    let disk = SimulatedDisk::new(7).unwrap();
+    let builder = Database::builder().background(false).cache_bytes(64 << 10);
+    builder.open_on(Arc::new(disk)).unwrap()
+}
+
+#[test]
+fn sessions_that_come_and_go_in_memory_are_what_they_were() {
+    let db = small();
+    let mut random = fastrand::Rng::with_seed(7);
+    let mut model: Vec<(SessionId, u32)> = Vec::new();
+    let mut gone: Vec<SessionId> = Vec::new();
+    let mut known = 0;
+    for number in 0..20_000 {
+        let index = db.engine().index.get().unwrap();
+        if model.len() < 1000 || random.u8(..20) == 0 {
+            let session = db.create_session();
+            session.set("number", &number).unwrap();
+            model.push((session.id(), number));
+            continue;
+        }
+        let place = random.usize(..model.len());
+        let (id, value) = &mut model[place];
+        let is_resident = db.engine().registry.look(id.digest()).is_some();
+        known += u32::from(!is_resident && index.image_of(&id.digest()).is_some());
+        let mut session = db.open_session(id).unwrap().unwrap();
+        assert_eq!(session.get::<u32>("number").unwrap(), Some(*value));
+        match random.u8(..32) {
+            0..4 => {
+                session.set("number", &number).unwrap();
+                *value = number;
+            }
+            4 => {
+                gone.push(*id);
+                session.cycle_id().unwrap();
+                *id = session.id();
+            }
+            5 => {
+                gone.push(*id);
+                session.destroy().unwrap();
+                model.swap_remove(place);
+            }
+            6 if random.u8(..8) == 0 => db.checkpoint().unwrap(),
+            7 if random.u8(..64) == 0 => drop(db.compact().unwrap()),
+            8 => {
+                if let Some(id) = random.choice(&gone) {
+                    assert!(db.open_session(id).unwrap().is_none());
+                }
+            }
+            _ => {}
+        }
+    }
+    assert!(known > 1000, "{known}");
+}
