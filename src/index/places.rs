@@ -60,16 +60,14 @@ impl Places {
     }
 
     fn stripe(&self, digest: &SessionDigest) -> Option<(&Mutex<Stripe>, Name)> {
-        let [a, b, c, d, e, f, g, h, place @ ..] = digest.to_bytes();
-        let place = u64::from_be_bytes(place);
+        let bytes = digest.to_bytes();
+        let (words, _) = bytes.as_chunks();
+        let mut words = words.iter().map(|word| u32::from_be_bytes(*word));
         let name = Name {
-            tag: [
-                u32::from_be_bytes([a, b, c, d]),
-                u32::from_be_bytes([e, f, g, h]),
-            ],
-            place: place / STRIPES as u64,
+            tag: [words.next()?, words.next()?],
+            set: words.next()?,
         };
-        let stripe = usize::try_from(place % STRIPES as u64).ok()?;
+        let stripe = usize::try_from(words.next()?).ok()? % STRIPES;
         Some((self.0.get(stripe)?, name))
     }
 
@@ -136,7 +134,7 @@ impl Places {
 #[derive(Debug, Clone, Copy)]
 struct Name {
     tag: [u32; 2],
-    place: u64,
+    set: u32,
 }
 
 fn is_of(place: &Place, name: Name) -> bool {
@@ -151,9 +149,9 @@ fn is_taken(place: &Place) -> bool {
 
 impl Stripe {
     fn set(&mut self, name: Name) -> Option<&mut Set> {
-        let sets = self.sets.len() as u64;
-        let place = usize::try_from(name.place.checked_rem(sets)?).ok()?;
-        self.sets.get_mut(place)
+        let set = usize::try_from(name.set).ok()?;
+        let set = set.checked_rem(self.sets.len())?;
+        self.sets.get_mut(set)
     }
 
     fn put(&mut self, name: Name, location: Location) {

@@ -132,7 +132,7 @@ fn an_entry_that_does_not_decode_does_not_end_an_iteration() {
         assert_eq!(entries.len(), 2);
         is_decode("bytes", entries[0].decode::<String>());
         is_decode("text", entries[1].bytes());
-        assert_eq!(&*entries[0].bytes().unwrap(), b"raw");
+        assert_eq!(entries[0].bytes().unwrap(), b"raw");
         assert_eq!(entries[1].decode::<String>().unwrap(), "ada");
     }
 }

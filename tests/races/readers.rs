@@ -171,7 +171,7 @@ fn walk(session: &Session, memory: &mut Memory) {
         assert!(*entry.key() > *last, "out of order, {context}");
         entry.key().clone_into(&mut last);
         let number: usize = last[4..].parse().unwrap();
-        memory.saw(number, &entry.bytes().unwrap());
+        memory.saw(number, entry.bytes().unwrap());
         if number.is_multiple_of(STRIDE) {
             assert_eq!(number, fixed * STRIDE, "a key was missed, {context}");
             fixed += 1;
