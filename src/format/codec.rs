@@ -121,6 +121,13 @@ pub(crate) fn summed() -> u64 {
 }
 
 /// The little-endian number at `offset`.
+pub(crate) fn read_u16(bytes: &[u8], offset: usize) -> Option<u16> {
+    let end = offset.checked_add(2)?;
+    let field = bytes.get(offset..end)?;
+    Some(u16::from_le_bytes(field.try_into().ok()?))
+}
+
+/// The little-endian number at `offset`.
 pub(crate) fn read_u32(bytes: &[u8], offset: usize) -> Option<u32> {
     let end = offset.checked_add(4)?;
     let field = bytes.get(offset..end)?;

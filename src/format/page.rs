@@ -11,24 +11,25 @@ use std::sync::{Arc, LazyLock};
 
 use foldhash::fast::FixedState;
 
-use super::codec::{Malformed, read_u32, read_u64};
+use super::codec::{Malformed, read_u16, read_u32, read_u64};
 use super::identity::Timestamp;
 use crate::limits::{MAX_KEY_BYTES, MAX_VALUE_BYTES};
 
 /// What a page should hold at most, unless a single entry is larger.
 pub(crate) const TARGET_BYTES: usize = 4096;
 
-/// Bytes of an entry besides its key, its value and its deadline.
-const ENTRY_HEAD: usize = 4 + 4;
+/// Bytes of an entry besides its key, its value and its deadline. A value ends
+/// where the next entry begins.
+const ENTRY_HEAD: usize = 2;
 /// Bytes of an entry's place in the table.
-const SLOT: usize = 4;
+const SLOT: usize = 2;
 /// Memory of a page in a cache besides its bytes, what the allocator adds to
 /// them and its place included.
 const PAGE_BYTES: usize = 128;
 /// Memory of its fences besides their keys, where it has them.
 const FENCES_BYTES: usize = 64;
 /// Set in an entry's key length when a deadline follows the head.
-const HAS_DEADLINE: u32 = 1 << 31;
+const HAS_DEADLINE: u16 = 1 << 15;
 
 /// An entry on its way into a page.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -61,17 +62,15 @@ pub(crate) fn write_body(buffer: &mut Vec<u8>, entries: &[Entry<'_>]) -> Result<
     buffer.extend_from_slice(&count.to_le_bytes());
     let mut place = 4 + SLOT * entries.len();
     for entry in entries {
-        buffer.extend_from_slice(&u32::try_from(place).map_err(too_long)?.to_le_bytes());
+        buffer.extend_from_slice(&u16::try_from(place).map_err(too_long)?.to_le_bytes());
         place += entry.size() - SLOT;
     }
     for entry in entries {
-        let mut key_length = u32::try_from(entry.key.len()).map_err(too_long)?;
+        let mut key_length = u16::try_from(entry.key.len()).map_err(too_long)?;
         if entry.deadline.is_some() {
             key_length |= HAS_DEADLINE;
         }
-        let value_length = u32::try_from(entry.value.len()).map_err(too_long)?;
         buffer.extend_from_slice(&key_length.to_le_bytes());
-        buffer.extend_from_slice(&value_length.to_le_bytes());
         if let Some(Timestamp(deadline)) = entry.deadline {
             buffer.extend_from_slice(&deadline.to_le_bytes());
         }
@@ -156,9 +155,13 @@ impl<'a> Body<'a> {
         (end <= bytes.len()).then_some((Self { bytes, count }, end))
     }
 
+    /// Where an entry begins; behind the last one, where the body ends.
     fn entry_start(self, index: usize) -> Option<usize> {
+        if index == self.count {
+            return Some(self.bytes.len());
+        }
         let slot = index.checked_mul(SLOT)?.checked_add(4)?;
-        Some(read_u32(self.bytes, slot)? as usize)
+        read_u16(self.bytes, slot).map(usize::from)
     }
 
     /// Where the entry at `index` in key order lies.
@@ -167,17 +170,16 @@ impl<'a> Body<'a> {
             return None;
         }
         let start = self.entry_start(index)?;
-        let head = read_u32(self.bytes, start)?;
-        let value_length = read_u32(self.bytes, start.checked_add(4)?)? as usize;
+        let value_end = self.entry_start(index.checked_add(1)?)?;
+        let head = read_u16(self.bytes, start)?;
         let mut key_start = start.checked_add(ENTRY_HEAD)?;
         let mut deadline = None;
         if head & HAS_DEADLINE != 0 {
             deadline = Some(Timestamp(read_u64(self.bytes, key_start)?));
             key_start = key_start.checked_add(8)?;
         }
-        let key_end = key_start.checked_add((head & !HAS_DEADLINE) as usize)?;
-        let value_end = key_end.checked_add(value_length)?;
-        if value_end > self.bytes.len() {
+        let key_end = key_start.checked_add(usize::from(head & !HAS_DEADLINE))?;
+        if key_end > value_end || value_end > self.bytes.len() {
             return None;
         }
         Some(Place {
@@ -208,17 +210,17 @@ impl Page {
     /// Checks a body, and takes it in.
     pub(crate) fn parse(bytes: &[u8], fences: Fences) -> Result<Self, Malformed> {
         let malformed = Malformed::Damaged("a page's table of entries is damaged");
-        let (body, mut expected) = Body::new(bytes).ok_or(malformed.clone())?;
+        let (body, table_end) = Body::new(bytes).ok_or(malformed.clone())?;
+        // Each entry begins where the one before ends: the first one right behind
+        // the table.
+        if body.entry_start(0) != Some(table_end) {
+            return Err(malformed);
+        }
         let mut raw = Vec::with_capacity(body.count.saturating_add(bytes.len()));
         let mut has_deadlines = false;
         let mut previous: Option<&str> = None;
         for index in 0..body.count {
             let found = body.entry(index).ok_or(malformed.clone())?;
-            let head = body.entry_start(index).ok_or(malformed.clone())?;
-            if head != expected {
-                return Err(malformed);
-            }
-            expected = found.value.end;
             if previous.is_some_and(|previous| previous >= found.key) || !fences.contain(found.key)
             {
                 return Err(Malformed::Damaged("a page's keys are out of order"));
@@ -232,9 +234,6 @@ impl Page {
             previous = Some(found.key);
             has_deadlines |= found.deadline.is_some();
             raw.push(tag_of(found.key));
-        }
-        if expected != bytes.len() {
-            return Err(malformed);
         }
         raw.extend_from_slice(bytes);
         Ok(Self {

@@ -37,14 +37,12 @@ fn the_body_of_a_page_never_changes() {
         ],
         "
         02 00 00 00                                     ; count 2
-        0c 00 00 00                                     ; place of an entry: 12
-        18 00 00 00                                     ; place of an entry: 24
-        01 00 00 00                                     ; key_length 1
-        03 00 00 00                                     ; value_length 3
+        08 00                                           ; place of an entry: 8
+        0e 00                                           ; place of an entry: 14
+        01 00                                           ; key_length 1
         61                                              ; key `a`
         01 02 2a                                        ; value
-        04 00 00 00                                     ; key_length 4
-        04 00 00 00                                     ; value_length 4
+        04 00                                           ; key_length 4
         63 6c c3 a9                                     ; key `clé`
         00 72 61 77                                     ; value
         ",
@@ -68,15 +66,13 @@ fn the_deadline_of_a_key_in_a_page_never_changes() {
         ],
         "
         02 00 00 00                                     ; count 2
-        0c 00 00 00                                     ; place of an entry: 12
-        24 00 00 00                                     ; place of an entry: 36
-        04 00 00 80                                     ; key_length 4, with a deadline
-        04 00 00 00                                     ; value_length 4
+        08 00                                           ; place of an entry: 8
+        1a 00                                           ; place of an entry: 26
+        04 80                                           ; key_length 4, with a deadline
         00 00 2a 36 fe 9c 97 17                         ; deadline 1700000000000000000
         63 6f 64 65                                     ; key `code`
         01 05 01 78                                     ; value
-        04 00 00 00                                     ; key_length 4
-        02 00 00 00                                     ; value_length 2
+        04 00                                           ; key_length 4
         75 73 65 72                                     ; key `user`
         01 00                                           ; value
         ",

@@ -70,8 +70,8 @@ fn an_image_never_changes() {
         &head,
         &body(&[entry]),
         "
-        4a 00 00 00                                     ; length 74
-        d3 7c b0 7f                                     ; crc
+        42 00 00 00                                     ; length 66
+        16 9b 4e 13                                     ; crc
         01 00 00 00                                     ; kind 1: an image
         00 00 00 00                                     ; zero
         32 00 00 00                                     ; head_length 50
@@ -92,9 +92,8 @@ fn an_image_never_changes() {
         01                                              ; with upper
         01 6d                                           ; upper `m`
         01 00 00 00                                     ; count 1
-        08 00 00 00                                     ; place of an entry: 8
-        01 00 00 00                                     ; key_length 1
-        03 00 00 00                                     ; value_length 3
+        06 00                                           ; place of an entry: 6
+        01 00                                           ; key_length 1
         61                                              ; key `a`
         01 02 2a                                        ; value
         ",
@@ -120,8 +119,8 @@ fn a_page_never_changes() {
         &head,
         &body(&[entry]),
         "
-        2a 00 00 00                                     ; length 42
-        01 50 94 39                                     ; crc
+        22 00 00 00                                     ; length 34
+        e7 7a 05 88                                     ; crc
         02 00 00 00                                     ; kind 2: a page
         00 00 00 00                                     ; zero
         06 00 00 00                                     ; head_length 6
@@ -131,9 +130,8 @@ fn a_page_never_changes() {
         01 6d                                           ; lower `m`
         00                                              ; no upper
         01 00 00 00                                     ; count 1
-        08 00 00 00                                     ; place of an entry: 8
-        05 00 00 80                                     ; key_length 5, with a deadline
-        03 00 00 00                                     ; value_length 3
+        06 00                                           ; place of an entry: 6
+        05 80                                           ; key_length 5, with a deadline
         00 ca c4 71 fe 9c 97 17                         ; deadline 1700000001000000000
         6d 61 70 6c 65                                  ; key `maple`
         01 01 01                                        ; value

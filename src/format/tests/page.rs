@@ -23,16 +23,15 @@ fn fences(lower: &str, upper: Option<&str>) -> Fences {
 /// A body with these entries in this order, which `write_body` would refuse
 /// when it is wrong.
 fn body(entries: &[(&[u8], &[u8])]) -> Vec<u8> {
-    let number = |length: usize| u32::try_from(length).unwrap().to_le_bytes();
-    let mut body = number(entries.len()).to_vec();
-    let mut place = 4 + 4 * entries.len();
+    let number = |length: usize| u16::try_from(length).unwrap().to_le_bytes();
+    let mut body = vec![u8::try_from(entries.len()).unwrap(), 0, 0, 0];
+    let mut place = 4 + 2 * entries.len();
     for (key, value) in entries {
         body.extend_from_slice(&number(place));
-        place += 8 + key.len() + value.len();
+        place += 2 + key.len() + value.len();
     }
     for (key, value) in entries {
         body.extend_from_slice(&number(key.len()));
-        body.extend_from_slice(&number(value.len()));
         body.extend_from_slice(key);
         body.extend_from_slice(value);
     }
@@ -208,38 +207,55 @@ fn a_count_that_is_not_the_number_of_entries_is_refused() {
 fn entries_lie_one_behind_another_and_nothing_between() {
     let whole = body(&[(b"a", b"1"), (b"b", b"2")]);
     assert!(parse(&whole).is_ok());
-    // Each slot, and both at once: anywhere else than where the entry is.
-    for place in 0..40_u32 {
-        for slots in [&[4][..], &[8], &[4, 8]] {
+    // Each slot, and both at once: anywhere else than where the entry is. Of the
+    // value before it nothing is there then.
+    for place in 0..30_u16 {
+        for slots in [&[4][..], &[6], &[4, 6]] {
             let mut bytes = whole.clone();
             for slot in slots.iter().copied() {
-                bytes[slot..slot + 4].copy_from_slice(&place.to_le_bytes());
+                bytes[slot..slot + 2].copy_from_slice(&place.to_le_bytes());
             }
             assert_eq!(parse(&bytes).is_ok(), bytes == whole, "{place} {slots:?}");
         }
     }
-    // A byte before an entry, and the table that says so.
-    for (gap, slots) in [(12, &[4, 8][..]), (22, &[8])] {
-        let mut bytes = whole.clone();
-        bytes.insert(gap, 0);
-        for slot in slots.iter().copied() {
-            bytes[slot] += 1;
-        }
-        is_refused(&bytes, TABLE);
+    // A byte before the first entry, and the table that says so.
+    let mut bytes = whole.clone();
+    bytes.insert(8, 0);
+    for slot in [4, 6] {
+        bytes[slot] += 1;
     }
-    is_refused(&[whole.as_slice(), &[0]].concat(), TABLE);
-    is_refused(&whole[..whole.len() - 1], TABLE);
+    is_refused(&bytes, TABLE);
+    is_refused(&whole[..whole.len() - 2], TABLE);
+}
+
+#[test]
+fn a_value_ends_where_the_next_entry_begins() {
+    let mut bytes = body(&[(b"a", b"1"), (b"b", b"2")]);
+    bytes.insert(12, b'1');
+    bytes[6] += 1;
+    bytes.push(b'2');
+    assert_eq!(bytes, body(&[(b"a", b"11"), (b"b", b"22")]));
+    let page = parse(&bytes).unwrap();
+    assert_eq!(entry_of(&page, 0), Some(entry("a", b"11")));
+    assert_eq!(entry_of(&page, 1), Some(entry("b", b"22")));
+}
+
+#[test]
+fn an_entry_beyond_what_a_place_can_say_is_not_written() {
+    let value = vec![0; 1 << 16];
+    let mut bytes = Vec::new();
+    assert!(write_body(&mut bytes, &[entry("a", &value)]).is_ok());
+    let both = [entry("a", &value), entry("b", b"")];
+    assert!(write_body(&mut bytes, &both).is_err());
 }
 
 #[test]
 fn an_entry_that_reaches_out_of_the_page_is_refused() {
     let whole = body(&[(b"a", b"1")]);
-    for length in [2, 3, 1 << 30, u32::MAX >> 1, u32::MAX] {
-        for field in [8, 12] {
-            let mut bytes = whole.clone();
-            bytes[field..field + 4].copy_from_slice(&length.to_le_bytes());
-            assert!(parse(&bytes).is_err(), "{length} at {field}");
-        }
+    for length in [3, 4, 1 << 14, u16::MAX >> 1, 1 << 15, u16::MAX] {
+        let mut bytes = whole.clone();
+        bytes[6..8].copy_from_slice(&length.to_le_bytes());
+        assert!(parse(&bytes).is_err(), "{length}");
     }
 }
 
@@ -254,5 +270,8 @@ fn a_page_is_read_up_to_its_end() {
     for begin in 1..whole.len() {
         assert!(parse(&whole[begin..]).is_err());
     }
-    assert!(parse(&[&whole[..], b"3"].concat()).is_err());
+    // The last value goes on to there.
+    let longer = [&whole[..], b"3"].concat();
+    let page = parse(&longer).unwrap();
+    assert_eq!(entry_of(&page, 1), Some(entry("b", b"23")));
 }

@@ -128,9 +128,9 @@ fn the_image_in_the_readme_is_one() {
     let length = segment_frame::write(&mut bytes, place, Kind::Image, &head, |buffer| {
         write_body(buffer, &entries)
     });
-    assert_eq!(length, Ok(124));
-    assert_eq!(segment_frame::frame_bytes(124), 124 + 4);
-    assert_shown("0000  6c 00 00 00", &bytes);
+    assert_eq!(length, Ok(108));
+    assert_eq!(segment_frame::frame_bytes(108), 108 + 4);
+    assert_shown("0000  5c 00 00 00", &bytes);
     let frame = segment_frame::parse(&bytes, 0, place).unwrap();
     assert_eq!(frame.head::<ImageHead>().unwrap(), head);
 }
