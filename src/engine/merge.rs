@@ -145,11 +145,10 @@ impl Group {
         self.joined.extend(next.joined);
     }
 
-    /// Cuts the entries into runs of about equal size, at least one.
+    /// Cuts the entries into runs of about equal size, at least one and no more
+    /// than needed.
     fn pieces(&mut self) -> Vec<Vec<Item>> {
-        let count = self.size.div_ceil(TARGET_BYTES).max(1);
-        let share = self.size.div_ceil(count).max(1);
-        let mut pieces = Vec::with_capacity(count);
+        let mut pieces = Vec::new();
         let mut piece: Vec<Item> = Vec::new();
         // The image is written again with every change of the session: an
         // entry too large for a page stays out of it.
@@ -158,11 +157,17 @@ impl Group {
         if is_image && self.items.first().is_some_and(is_large) {
             pieces.push(Vec::new());
         }
+        let mut left = self.size;
+        let mut share = share_of(left);
         let mut size = 0;
         for item in std::mem::take(&mut self.items) {
             let bytes = item.entry().size();
-            if !piece.is_empty() && size + bytes > share.max(TARGET_BYTES / 2) {
+            // An entry goes to the side where more of it lies.
+            let is_over = size + bytes > TARGET_BYTES || size + bytes / 2 > share;
+            if !piece.is_empty() && is_over {
                 pieces.push(std::mem::take(&mut piece));
+                left -= size;
+                share = share_of(left);
                 size = 0;
             }
             size += bytes;
@@ -171,6 +176,11 @@ impl Group {
         pieces.push(piece);
         pieces
     }
+}
+
+/// What each of the pages has that so many bytes of entries need.
+fn share_of(bytes: usize) -> usize {
+    bytes / bytes.div_ceil(TARGET_BYTES).max(1)
 }
 
 /// The merge of one session.

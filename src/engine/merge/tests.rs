@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::path::Path;
 
 use super::super::testing::{open, rebuild};
+use crate::format::page::{Entry, TARGET_BYTES};
 use crate::{Crash, Database, IndexFate, Session, SimulatedDisk};
 
 const KEYS: usize = 400;
@@ -34,6 +35,28 @@ fn fences(db: &Database, session: &Session) -> Vec<String> {
         lower.to_string()
     });
     lowers.collect()
+}
+
+/// Bytes of entries in a session's pages, but for the image.
+fn page_bytes(db: &Database, session: &Session) -> Vec<usize> {
+    let engine = db.engine();
+    let index = engine.index.get().unwrap();
+    let row = index.session(&session.id().digest()).unwrap().unwrap();
+    let pages = index.pages(row.generation(), "", usize::MAX).unwrap();
+    let sizes = pages.iter().map(|(_, row)| {
+        let (_, page) = engine.segments.read_page(row.location).unwrap();
+        let entries = (0..page.len()).map(|index| page.entry(index).unwrap());
+        let sizes = entries.map(|found| {
+            let entry = Entry {
+                key: found.key,
+                value: &page.raw()[found.value],
+                deadline: found.deadline,
+            };
+            entry.size()
+        });
+        sizes.sum()
+    });
+    sizes.collect()
 }
 
 fn copy(from: &Path, to: &Path) {
@@ -109,6 +132,37 @@ fn pages_begin_with_their_first_keys_whatever_is_removed_and_put() {
 }
 
 /// The tombstones of pages name no keys, and are followed all the same.
+#[test]
+fn a_session_has_no_more_pages_than_it_fills() {
+    const ENTRY: usize = 2 + 2 + 10 + 101;
+    let disk = SimulatedDisk::new(4).unwrap();
+    let db = open(&disk);
+    let session_of = |keys: usize| {
+        let session = db.create_session();
+        let filled = session.transaction(|tx| {
+            (0..keys).try_for_each(|number| tx.set_bytes(&format!("key-{number:06}"), &[7; 100]))
+        });
+        filled.unwrap();
+        session
+    };
+    let counts = 36..=150;
+    let sessions: Vec<Session> = counts.clone().map(session_of).collect();
+    db.checkpoint().unwrap();
+    for (keys, session) in counts.zip(&sessions) {
+        let pages = page_bytes(&db, session);
+        let bytes = keys * ENTRY;
+        // No page can be filled to its last byte.
+        let most = bytes.div_ceil(TARGET_BYTES - ENTRY);
+        assert!(pages.len() < most, "{keys} keys: {pages:?}");
+        let image = bytes - pages.iter().sum::<usize>();
+        for size in pages.iter().copied().chain([image]) {
+            let usual = TARGET_BYTES / 2 - ENTRY..=TARGET_BYTES;
+            assert!(usual.contains(&size), "{keys} keys: {image}, {pages:?}");
+        }
+    }
+    assert_eq!(page_bytes(&db, &sessions[100 - 36]).len(), 2);
+}
+
 #[test]
 fn an_index_that_missed_it_removes_the_rows_of_pages_that_are_gone() {
     let disk = SimulatedDisk::new(3).unwrap();
