@@ -2,9 +2,10 @@
 //!
 //! Rows are copied in slices, each under the checkpointer's lock, under which
 //! alone the index is written to; what is written between two slices goes to
-//! both. From time to time the copy is flushed, without the lock: what is left
-//! for the end, when nothing may be written, is little. A crash before `CURRENT` names the copy leaves a directory that the
-//! next open removes.
+//! both. Between two slices the copy is written out, and from time to time made
+//! durable, without the lock: it takes no more space than it has to, and what is
+//! left for the end, when nothing may be written, is little. A crash before
+//! `CURRENT` names the copy leaves a directory that the next open removes.
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -20,8 +21,8 @@ use crate::index::{self, CopyCursor, Index, Trouble};
 
 /// Rows under one hold of the checkpointer.
 const SLICE: usize = 1024;
-/// Rows between two flushes of the copy: some ten megabytes.
-const FLUSH_EVERY: usize = 32 * SLICE;
+/// Rows between two syncs of the copy: some ten megabytes.
+const SYNC_EVERY: usize = 32 * SLICE;
 
 /// A copy of an index of this size takes tens of megabytes of memory, and sled
 /// by itself levels off at about twice what is needed: it is copied when it has
@@ -37,8 +38,8 @@ pub(super) struct Renewal {
     cursor: CopyCursor,
     /// The index that is copied, by its number.
     generation: u64,
-    /// Rows since the last flush, about.
-    unflushed: usize,
+    /// Rows since the last sync, about.
+    unsynced: usize,
     /// Whether all rows are copied.
     is_whole: bool,
     /// Rows copied, about.
@@ -47,9 +48,9 @@ pub(super) struct Renewal {
 
 /// What is to be done next.
 enum Next {
-    /// More of the same.
-    Slice,
-    /// The copy is to be flushed, which needs no lock.
+    /// What was copied is to be written out, which needs no lock.
+    WriteOut(Arc<Index>),
+    /// It is to be made durable, which needs none either.
     Flush(Arc<Index>),
     /// Nothing.
     Nothing,
@@ -89,14 +90,18 @@ impl Engine {
     pub(super) fn renew_step(&self) -> Result<bool> {
         let _step = tracing::debug_span!("renewal").entered();
         let next = self.renew_under(&mut self.checkpointer.lock())?;
-        match next {
-            Next::Nothing => Ok(false),
-            Next::Slice => Ok(true),
+        let (successor, written) = match next {
+            Next::Nothing => return Ok(false),
+            Next::WriteOut(successor) => {
+                let written = successor.write_out();
+                (successor, written)
+            }
             Next::Flush(successor) => {
                 let flushed = successor.flush();
-                Ok(flushed.map_or_else(|trouble| self.give_up(&successor, &trouble), |()| true))
+                (successor, flushed)
             }
-        }
+        };
+        Ok(written.map_or_else(|trouble| self.give_up(&successor, &trouble), |()| true))
     }
 
     /// What a failed flush has lost no other one brings to disk.
@@ -153,7 +158,7 @@ impl Engine {
             path,
             cursor: CopyCursor::default(),
             generation: self.index.generation(),
-            unflushed: 0,
+            unsynced: 0,
             is_whole: false,
             rows: 0,
         })
@@ -175,12 +180,13 @@ impl Engine {
         if !renewal.is_whole {
             renewal.is_whole = !index.copy_rows(successor, &mut renewal.cursor, SLICE)?;
             renewal.rows = renewal.rows.saturating_add(SLICE as u64);
-            renewal.unflushed = renewal.unflushed.saturating_add(SLICE);
-            if !renewal.is_whole && renewal.unflushed < FLUSH_EVERY {
-                return Ok(Next::Slice);
+            renewal.unsynced = renewal.unsynced.saturating_add(SLICE);
+            let successor = Arc::clone(successor);
+            if !renewal.is_whole && renewal.unsynced < SYNC_EVERY {
+                return Ok(Next::WriteOut(successor));
             }
-            renewal.unflushed = 0;
-            return Ok(Next::Flush(Arc::clone(successor)));
+            renewal.unsynced = 0;
+            return Ok(Next::Flush(successor));
         }
         successor.set_watermark(batch)?;
         successor.note_bytes_of_a_row()?;

@@ -502,10 +502,15 @@ impl Index {
         self.remove(&self.meta, HINTS_ARE_FOR)
     }
 
-    /// Makes everything durable: sled only hands its bytes to the operating
-    /// system, the syncs are ours.
+    /// Has sled hand its bytes to the operating system: space that rows have
+    /// left is used again only then.
+    pub(crate) fn write_out(&self) -> Outcome<()> {
+        self.guard.run(|| self.database.flush().map(drop))
+    }
+
+    /// Makes everything durable: the syncs are ours.
     pub(crate) fn flush(&self) -> Outcome<()> {
-        self.guard.run(|| self.database.flush().map(drop))?;
+        self.write_out()?;
         let synced = self
             .file
             .sync_all()
