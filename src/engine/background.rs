@@ -189,8 +189,8 @@ impl Chores {
                 return Ok(false);
             }
             self.next_look = now + BETWEEN_LOOKS;
-            let is_small = || quiet >= REST && engine.wants_small_renewal();
-            if !engine.wants_renewal() && !is_small() {
+            let is_worth_it = || quiet >= REST && engine.wants_renewal_at_rest();
+            if !engine.wants_renewal() && !is_worth_it() {
                 return Ok(false);
             }
         }

@@ -97,7 +97,7 @@ impl Engine {
     }
 
     fn renew_all(&self, watcher: Watcher<'_>) -> Result<ControlFlow<()>> {
-        if !self.wants_renewal() && !self.wants_small_renewal() {
+        if !self.wants_renewal() && !self.wants_renewal_at_rest() {
             return Ok(ControlFlow::Continue(()));
         }
         let mut more = true;

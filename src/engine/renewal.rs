@@ -26,7 +26,8 @@ const SYNC_EVERY: usize = 32 * SLICE;
 
 /// A copy of an index of this size takes tens of megabytes of memory, and sled
 /// by itself levels off at about twice what is needed: it is copied when it has
-/// three times that, and a smaller one when it has half as much again.
+/// three times that, and a smaller one when it has half as much again, or, when
+/// nobody writes, a quarter.
 const LARGE_BYTES: u64 = 64 << 20;
 
 /// A copy under way.
@@ -68,17 +69,22 @@ impl Engine {
         least == 0 || bytes >= least && fresh().is_some_and(|fresh| is_overgrown(bytes, fresh))
     }
 
-    /// Whether a small index is half as large again as it could be. While it is
-    /// used it may grow: for when nobody writes.
-    pub(super) fn wants_small_renewal(&self) -> bool {
+    /// Whether a small index is half as large again as it could be, or one that
+    /// is not large by a quarter. While it is used it may grow: for when nobody
+    /// writes.
+    pub(super) fn wants_renewal_at_rest(&self) -> bool {
         let Ok(index) = self.index.get() else {
             return false;
         };
         let least = self.options.index_renewal_bytes;
-        let small = least / 4..least.saturating_mul(2);
         let bytes = index.disk_bytes();
-        let fresh = index.least_fresh_bytes();
-        small.contains(&bytes) && fresh.is_some_and(|fresh| bytes / 3 > fresh / 2)
+        let small = least / 4..least.saturating_mul(2);
+        if small.contains(&bytes) {
+            let fresh = index.least_fresh_bytes();
+            return fresh.is_some_and(|fresh| bytes / 3 > fresh / 2);
+        }
+        let fresh = || index.fresh_bytes().ok().flatten();
+        bytes >= least && fresh().is_some_and(|fresh| is_loose(bytes, fresh))
     }
 
     /// Whether a copy is under way.
@@ -212,6 +218,12 @@ impl Engine {
 fn is_overgrown(bytes: u64, fresh: u64) -> bool {
     let halves = if bytes < LARGE_BYTES { 3 } else { 6 };
     bytes / halves > fresh / 2
+}
+
+/// Whether an index that is not large is larger by a quarter than a new one
+/// would be.
+fn is_loose(bytes: u64, fresh: u64) -> bool {
+    bytes < LARGE_BYTES && bytes / 5 > fresh / 4
 }
 
 impl Checkpointer {

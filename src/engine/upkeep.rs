@@ -84,8 +84,9 @@ impl Upkeep {
 
     /// Whether an index that is half as large again as a new one would be, or
     /// three times as large where that is above 64 MiB, is copied into a fresh
-    /// directory. One below 1 MiB is let grow until nobody has written for some
-    /// seconds, and left alone below 256 KiB.
+    /// directory. When nobody has written for some seconds, one below 64 MiB is
+    /// that is larger by a quarter. One below 1 MiB is let grow until then, and
+    /// left alone below 256 KiB.
     ///
     /// ```
     /// # use sessiondb::Upkeep;

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::super::testing::{check_hash, open, rebuild};
-use super::is_overgrown;
+use super::{is_loose, is_overgrown};
 use crate::format::identity::Timestamp;
 use crate::format::retired_rows::ShortDigest;
 use crate::index::Index;
@@ -213,6 +213,20 @@ fn a_copy_that_cannot_take_its_place_goes() {
     check(&db, 36);
 }
 
+/// Puts so many rows.
+fn own(index: &Index, rows: u128) {
+    for number in 0..rows {
+        let digest = SessionDigest::from_bytes(number.to_be_bytes());
+        index.put_owner("user:0", digest).unwrap();
+        // In portions: on a busy machine sled writes a long row of them more
+        // than once.
+        if number % 250 == 0 {
+            index.flush().unwrap();
+        }
+    }
+    index.flush().unwrap();
+}
+
 /// Rows of nobody, put and removed again.
 fn swell(index: &Index, rows: u128) {
     let digest = |number: u128| SessionDigest::from_bytes(number.to_be_bytes());
@@ -251,16 +265,7 @@ fn an_index_that_holds_as_much_as_it_takes_is_left_alone() {
     let disk = SimulatedDisk::new(11).unwrap();
     let db = open(&disk);
     let index = db.engine().index.get().unwrap();
-    for number in 0_u128..30_000 {
-        let digest = SessionDigest::from_bytes(number.to_be_bytes());
-        index.put_owner("user:1", digest).unwrap();
-        // In portions: on a busy machine sled writes a long row of them more
-        // than once.
-        if number % 250 == 0 {
-            index.flush().unwrap();
-        }
-    }
-    index.flush().unwrap();
+    own(&index, 30_000);
     let (bytes, fresh) = (index.disk_bytes(), index.fresh_bytes().unwrap());
     assert!(bytes > 4 << 20, "{bytes}");
     assert!(
@@ -364,7 +369,7 @@ fn a_copy_that_does_not_help_is_not_made_again() {
     index.flush().unwrap();
     drop(index);
     let mut copies = 0;
-    while db.engine().wants_renewal() || db.engine().wants_small_renewal() {
+    while db.engine().wants_renewal() || db.engine().wants_renewal_at_rest() {
         while db.engine().renew_step().unwrap() {}
         copies += 1;
         assert!(copies < 3);
@@ -379,20 +384,44 @@ fn a_small_index_is_copied_when_nobody_needs_it_to_grow() {
     let disk = SimulatedDisk::new(15).unwrap();
     let db = open(&disk);
     fill(&db, 10);
-    assert!(!db.engine().wants_small_renewal());
+    assert!(!db.engine().wants_renewal_at_rest());
     let index = db.engine().index.get().unwrap();
     swell(&index, 1200);
     let before = index.disk_bytes();
     drop(index);
     assert!((256 << 10..1 << 20).contains(&before), "{before} bytes");
     assert!(!db.engine().wants_renewal(), "it may grow as it is used");
-    assert!(db.engine().wants_small_renewal());
+    assert!(db.engine().wants_renewal_at_rest());
     db.compact().unwrap();
     assert_eq!(name(&db), "index-0002");
     let after = db.engine().index.get().unwrap().disk_bytes();
     assert!(after < before / 2, "{before} became {after}");
-    assert!(!db.engine().wants_small_renewal());
+    assert!(!db.engine().wants_renewal_at_rest());
     check(&db, 8);
+}
+
+#[test]
+fn an_index_that_has_grown_by_a_quarter_is_copied_when_nobody_needs_it_to_grow() {
+    let disk = SimulatedDisk::new(18).unwrap();
+    let db = open(&disk);
+    let engine = db.engine();
+    own(&engine.index.get().unwrap(), 30_000);
+    while engine.renew_step().unwrap() {}
+    assert_eq!(name(&db), "index-0002");
+    assert!(!engine.wants_renewal_at_rest(), "it is new");
+    let mut rounds = 0;
+    while !engine.wants_renewal_at_rest() {
+        rounds += 1;
+        assert!(rounds < 20);
+        swell(&engine.index.get().unwrap(), rounds * 2000);
+    }
+    let before = engine.index.get().unwrap().disk_bytes();
+    while engine.renew_step().unwrap() {}
+    let after = engine.index.get().unwrap().disk_bytes();
+    assert!(after < before, "{before} became {after}");
+    assert!(!engine.wants_renewal_at_rest());
+    assert!(is_loose(40 << 20, 30 << 20) && !is_loose(35 << 20, 30 << 20));
+    assert!(!is_loose(64 << 20, 30 << 20), "it is large");
 }
 
 #[test]
