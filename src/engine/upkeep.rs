@@ -70,8 +70,8 @@ impl Upkeep {
         self
     }
 
-    /// Whether files that are a quarter garbage are compacted, or a sixteenth
-    /// when nobody has written for some seconds.
+    /// Whether files that are a quarter garbage are compacted, or a
+    /// thirty-second when nobody has written for some seconds.
     ///
     /// ```
     /// # use sessiondb::Upkeep;

@@ -45,9 +45,9 @@ fn rebuilt(db: Database, disk: &SimulatedDisk, segment_bytes: u32) -> (Simulated
 #[test]
 fn a_tombstone_stays_while_an_older_file_holds_what_it_hides() {
     let disk = simulated(160);
-    let large = 256 << 10;
+    let large = 512 << 10;
     let db = open(&disk, large);
-    let kept = add(&db, 215);
+    let kept = add(&db, 471);
     let mut dying = add(&db, 1);
     let mut moving = add(&db, 1);
     let shrinking = add(&db, 20);
@@ -69,7 +69,7 @@ fn a_tombstone_stays_while_an_older_file_holds_what_it_hides() {
     assert!(reclaimed.freed_bytes > 0);
     assert!(has(&disk, "000001"), "what was hidden is still there");
     assert!(!has(&disk, "000002"), "where the tombstones were is not");
-    let lengths = [(kept.id(), 215), (moving.id(), 1), (shrinking.id(), 14)];
+    let lengths = [(kept.id(), 471), (moving.id(), 1), (shrinking.id(), 14)];
     let filling = filling.id();
     drop((kept, dying, moving, shrinking, garbage));
     let (_disk, db) = rebuilt(db, &disk, large);

@@ -39,7 +39,7 @@ impl Worth {
     };
     /// When nobody has written for a while.
     pub(in super::super) const AT_REST: Self = Self {
-        one_in: 16,
+        one_in: 32,
         ..Self::BY_ITSELF
     };
     /// As by itself, where a checkpoint has found no room.
@@ -49,7 +49,7 @@ impl Worth {
     };
     /// When somebody asks for it.
     pub(in super::super) const ASKED_FOR: Self = Self {
-        one_in: 16,
+        one_in: 32,
         least: 4 << 10,
         is_urgent: true,
     };
