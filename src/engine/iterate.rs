@@ -37,9 +37,20 @@ impl Default for Entries {
     }
 }
 
+impl Chunk {
+    /// Whether all its entries were met.
+    pub(crate) fn is_over(&self) -> bool {
+        match &self.entries {
+            Entries::OfPage(page, index) => *index >= page.len(),
+            Entries::Merged(entries) => entries.len() == 0,
+        }
+    }
+}
+
 impl Iterator for Chunk {
     type Item = Pair;
 
+    #[inline]
     fn next(&mut self) -> Option<Pair> {
         match &mut self.entries {
             Entries::OfPage(page, index) => {

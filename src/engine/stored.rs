@@ -81,6 +81,7 @@ pub(crate) struct Pair {
 
 impl Pair {
     /// An entry of a page.
+    #[inline]
     pub(crate) fn within(page: &Page, key_length: usize, value: Range<usize>) -> Self {
         Self {
             key: KeyBytes::Before(key_length),

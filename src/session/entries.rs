@@ -182,36 +182,25 @@ impl<'s> Iter<'s> {
             sighted: None,
         })
     }
-
-    /// The next entry, from a new chunk if need be.
-    fn pull(&mut self) -> Option<Result<Pair>> {
-        loop {
-            if let Some(pair) = self.chunk.next() {
-                return Some(Ok(pair));
-            }
-            let from = self.chunk.rest.take()?;
-            match self.walked.chunk(&from) {
-                Ok(chunk) => self.chunk = chunk,
-                Err(error) => return Some(Err(error)),
-            }
-        }
-    }
 }
 
 impl Iterator for Iter<'_> {
     type Item = Result<Entry>;
 
     fn next(&mut self) -> Option<Self::Item> {
-        let pair = self.pull()?;
-        // What was read ahead does not outlive the session either.
-        let pair = pair.and_then(|pair| {
-            let alive = self.walked.check(&mut self.sighted);
-            alive.map(|()| pair)
-        });
-        if pair.is_err() {
-            self.chunk = Chunk::default();
+        while self.chunk.is_over() {
+            let from = self.chunk.rest.take()?;
+            match self.walked.chunk(&from) {
+                Ok(chunk) => self.chunk = chunk,
+                Err(error) => return Some(Err(error)),
+            }
         }
-        Some(pair.map(Entry))
+        // What was read ahead does not outlive the session either.
+        if let Err(error) = self.walked.check(&mut self.sighted) {
+            self.chunk = Chunk::default();
+            return Some(Err(error));
+        }
+        self.chunk.next().map(|pair| Ok(Entry(pair)))
     }
 }
 
