@@ -115,16 +115,6 @@ impl Index {
         if let Some(owner) = owner.filter(|_| owner != old.and_then(owner_of)) {
             self.put_owner(owner, *digest)?;
         }
-        self.replace_announced(digest, old, new)
-    }
-
-    /// The same where the owner's row is there, too.
-    pub(super) fn replace_announced(
-        &self,
-        digest: &SessionDigest,
-        old: Option<&SessionRow>,
-        new: Option<&SessionRow>,
-    ) -> Outcome<()> {
         let key = digest.to_bytes();
         self.places.change(digest, || {
             match new {
@@ -136,6 +126,16 @@ impl Index {
             }
             Ok(((), new.and_then(image_of)))
         })?;
+        self.drop_stale_owner(digest, old, new)
+    }
+
+    /// Takes away the row of an owner that a session had.
+    pub(super) fn drop_stale_owner(
+        &self,
+        digest: &SessionDigest,
+        old: Option<&SessionRow>,
+        new: Option<&SessionRow>,
+    ) -> Outcome<()> {
         let stale = old.and_then(owner_of);
         match stale.filter(|_| stale != new.and_then(owner_of)) {
             Some(owner) => self.drop_owner(owner, *digest),

@@ -127,11 +127,16 @@ impl Index {
 
     /// Without handing it on.
     pub(super) fn put(&self, tree: &sled::Tree, key: &[u8], row: Vec<u8>) -> Outcome<()> {
+        self.exchange(tree, key, row).map(drop)
+    }
+
+    /// The same; returns the row that was there.
+    fn exchange(&self, tree: &sled::Tree, key: &[u8], row: Vec<u8>) -> Outcome<Option<sled::IVec>> {
         let old = self.guard.run(|| tree.insert(key, row))?;
         if old.is_none() {
             self.count.add();
         }
-        Ok(())
+        Ok(old)
     }
 
     pub(super) fn remove(&self, tree: &sled::Tree, key: &[u8]) -> Outcome<()> {
@@ -184,16 +189,52 @@ impl Index {
         digest: &SessionDigest,
         row: &SessionRow,
     ) -> Outcome<Put<SessionRow>> {
-        self.put_session_by(digest, row, Self::replace_session)
+        let old = self.session(digest)?;
+        if let Some(old) = old.as_ref().filter(|old| !is_newer_row(row, old)) {
+            return Ok(Put::Kept(old.clone()));
+        }
+        self.replace_session(digest, old.as_ref(), Some(row))?;
+        Ok(self.note_put(old, row))
     }
 
-    /// The same for a row that was announced: the owner's is there, too.
+    /// The same for a row that was announced: the owner's is there, too. Nearly
+    /// always it is newer, so it is put first, in one walk down the tree, and
+    /// the old one is put back where it has to stay. Nobody asks for the row
+    /// meanwhile: the session is in memory.
     pub(crate) fn put_announced(
         &self,
         digest: &SessionDigest,
         row: &SessionRow,
     ) -> Outcome<Put<SessionRow>> {
-        self.put_session_by(digest, row, Self::replace_announced)
+        let key = digest.to_bytes();
+        let bytes = row.encode().map_err(Trouble::new)?;
+        let old = self.places.change(digest, || {
+            self.hand_on(&self.sessions, &key, Some(&bytes));
+            let old = self.exchange(&self.sessions, &key, bytes)?;
+            let Some(bytes) = old else {
+                return Ok((None, image_of(row)));
+            };
+            let old = SessionRow::decode(&bytes).map_err(Trouble::new)?;
+            let is_newer = is_newer_row(row, &old);
+            if !is_newer {
+                self.insert(&self.sessions, &key, bytes.to_vec())?;
+            }
+            let stays = if is_newer { row } else { &old };
+            Ok((Some(old.clone()), image_of(stays)))
+        })?;
+        if let Some(old) = old.as_ref().filter(|old| !is_newer_row(row, old)) {
+            return Ok(Put::Kept(old.clone()));
+        }
+        self.drop_stale_owner(digest, old.as_ref(), Some(row))?;
+        Ok(self.note_put(old, row))
+    }
+
+    /// Notes where a row that was put leads to.
+    fn note_put(&self, old: Option<SessionRow>, row: &SessionRow) -> Put<SessionRow> {
+        let places = (old.as_ref().map(|old| old.location), Some(row.location));
+        self.account(DIGEST_BYTES, places);
+        self.stains.note_deadline(row);
+        old.map_or(Put::Inserted, Put::Replaced)
     }
 
     /// Puts the announced row of a session that had none before; false if it
@@ -216,31 +257,6 @@ impl Index {
             self.stains.note_deadline(row);
         }
         Ok(put.is_ok())
-    }
-
-    fn put_session_by(
-        &self,
-        digest: &SessionDigest,
-        row: &SessionRow,
-        replace: impl FnOnce(
-            &Self,
-            &SessionDigest,
-            Option<&SessionRow>,
-            Option<&SessionRow>,
-        ) -> Outcome<()>,
-    ) -> Outcome<Put<SessionRow>> {
-        let old = self.session(digest)?;
-        if let Some(old) = old
-            .as_ref()
-            .filter(|old| !is_newer((row.sequence, row.location), (old.sequence, old.location)))
-        {
-            return Ok(Put::Kept(old.clone()));
-        }
-        replace(self, digest, old.as_ref(), Some(row))?;
-        let places = (old.as_ref().map(|old| old.location), Some(row.location));
-        self.account(DIGEST_BYTES, places);
-        self.stains.note_deadline(row);
-        Ok(old.map_or(Put::Inserted, Put::Replaced))
     }
 
     /// Removes a session's row if it is older than `sequence`, and its owner's.
@@ -539,6 +555,10 @@ pub(super) fn image_of(row: &SessionRow) -> Option<Location> {
         RowContent::Whole { .. } => Some(row.location),
         RowContent::Damaged { .. } => None,
     }
+}
+
+fn is_newer_row(new: &SessionRow, old: &SessionRow) -> bool {
+    is_newer((new.sequence, new.location), (old.sequence, old.location))
 }
 
 fn is_newer(new: (Batch, Location), old: (Batch, Location)) -> bool {
