@@ -330,8 +330,7 @@ impl Engine {
     ) -> Result<Vec<Step>, Setback> {
         let mut row = None;
         if let Some(old) = old {
-            let settled = self.settled_row(old)?;
-            let hash = settled.hash(old.digest).map_err(Trouble::new)?;
+            let (settled, hash) = self.settled_row(old)?;
             plan.index_hash = plan.index_hash.wrapping_sub(hash);
             row = Some((old.digest, settled));
         }
@@ -372,10 +371,10 @@ impl Engine {
         Ok(steps)
     }
 
-    /// The row of a settled session. A merge that misses its base has the
+    /// The row of a settled session, and its hash. A merge that misses its base has the
     /// index rebuilt (13); a rebuild may have met damage that the session in
     /// memory does not know of.
-    fn settled_row(&self, old: &Base) -> Result<SessionRow, Setback> {
+    fn settled_row(&self, old: &Base) -> Result<(SessionRow, u64), Setback> {
         let row = self.index.get()?.session(&old.digest)?;
         let row = row.ok_or_else(|| Trouble::new("a settled session has no row"))?;
         let hash = row.hash(old.digest).map_err(Trouble::new)?;
@@ -383,7 +382,7 @@ impl Engine {
         if hash != old.row_hash && !(is_damaged && row.location == old.location) {
             return Err(Trouble::new("a settled session has another row").into());
         }
-        Ok(row)
+        Ok((row, hash))
     }
 
     fn publish_all(

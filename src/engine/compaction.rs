@@ -27,7 +27,7 @@ use super::lookup::Setback;
 use super::publish::no_room;
 use crate::error::{Error, Result};
 use crate::format::identity::{Batch, Location, SegmentNumber};
-use crate::format::record::{PageRow, SessionRow};
+use crate::format::record::PageRow;
 use crate::format::segment_frame::{Footer, FooterEntry, Identity, Kind};
 use crate::index::{Index, LiveFrames, Trouble};
 use crate::segments::Standing;
@@ -475,7 +475,7 @@ fn publish_row(index: &Index, moved: &Move) -> Result<(), Setback> {
         Identity::Session(digest, _) => {
             let row = index.session(digest)?;
             if let Some(row) = row.filter(|row| row.location == from) {
-                index.put_session(digest, &SessionRow { location, ..row })?;
+                index.move_session(digest, row, location)?;
             }
         }
         Identity::Page(generation, _, lower) => {

@@ -229,6 +229,23 @@ impl Index {
         Ok(self.note_put(old, row))
     }
 
+    /// Has a session's row lead to a later place. It is as it was read, and the
+    /// caller sees to it that nobody else changes it meanwhile.
+    pub(crate) fn move_session(
+        &self,
+        digest: &SessionDigest,
+        row: SessionRow,
+        location: Location,
+    ) -> Outcome<()> {
+        let moved = SessionRow {
+            location,
+            ..row.clone()
+        };
+        self.replace_session(digest, Some(&row), Some(&moved))?;
+        self.note_put(Some(row), &moved);
+        Ok(())
+    }
+
     /// Notes where a row that was put leads to.
     fn note_put(&self, old: Option<SessionRow>, row: &SessionRow) -> Put<SessionRow> {
         let places = (old.as_ref().map(|old| old.location), Some(row.location));
