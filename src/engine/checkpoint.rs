@@ -289,7 +289,10 @@ impl Engine {
         plan.retired.forget_passed(now);
         // Only this function's caller moves the epoch on.
         let epoch = *self.freeze.read();
-        for cell in &freeze.dirty.cells {
+        // Neighbours in the index are looked up one after another.
+        let mut cells: Vec<&Arc<Cell>> = freeze.dirty.cells.iter().collect();
+        cells.sort_by_cached_key(|cell| cell.state.read().digest);
+        for cell in cells {
             let (frozen, old) = {
                 let mut state = cell.state.write();
                 state.rotate(epoch);

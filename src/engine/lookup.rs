@@ -130,7 +130,7 @@ impl Engine {
             let location = index.image_of(&digest);
             let image = location.and_then(|location| self.own_image(digest, location));
             let Some((row, page)) = image else {
-                let row = index.session(&digest)?;
+                let row = index.session_to_read(&digest)?;
                 return Ok(state.load(row)?);
             };
             debug_assert!(

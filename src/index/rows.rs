@@ -166,10 +166,16 @@ impl Index {
 
     /// A session's row.
     pub(crate) fn session(&self, digest: &SessionDigest) -> Outcome<Option<SessionRow>> {
-        let known = self.places.get(digest);
         let row = self.get(&self.sessions, &digest.to_bytes())?;
-        let row = row.map(|row| SessionRow::decode(&row).map_err(Trouble::new));
-        let row = row.transpose()?;
+        row.map(|row| SessionRow::decode(&row).map_err(Trouble::new))
+            .transpose()
+    }
+
+    /// The same for a session that is asked for: where its image lies is known
+    /// from now on.
+    pub(crate) fn session_to_read(&self, digest: &SessionDigest) -> Outcome<Option<SessionRow>> {
+        let known = self.places.get(digest);
+        let row = self.session(digest)?;
         if let (Err(before), Some(location)) = (known, row.as_ref().and_then(image_of)) {
             self.places.note(digest, location, before);
         }

@@ -161,3 +161,16 @@ fn sessions_that_come_and_go_in_memory_are_what_they_were() {
     }
     assert!(known > 1000, "{known}");
 }
+
+#[test]
+fn where_a_session_lies_is_known_once_it_was_read() {
+    let disk = SimulatedDisk::new(8).unwrap();
+    let db = open(&disk);
+    let id = checkpointed(&db, "ada");
+    db.close().unwrap();
+    let db = open(&disk);
+    let index = db.engine().index.get().unwrap();
+    assert_eq!(index.image_of(&id.digest()), None);
+    assert_eq!(name(&db, &id).as_deref(), Some("ada"));
+    assert!(index.image_of(&id.digest()).is_some());
+}
