@@ -244,6 +244,7 @@ impl Engine {
     ) -> Result<()> {
         if let Ok(index) = self.index.get() {
             self.abandon_renewal(checkpointer, &index);
+            index.forget_places();
         }
         let source = IndexSource {
             disk: &*self.disk,

@@ -117,6 +117,13 @@ impl Places {
         Ok(changed)
     }
 
+    /// Nothing is known from now on.
+    pub(super) fn give_up(&self) {
+        for stripe in &self.0 {
+            drop(std::mem::take(&mut stripe.lock().sets));
+        }
+    }
+
     /// Nothing is known of a session.
     pub(super) fn forget(&self, digest: &SessionDigest) {
         if let Some((stripe, name)) = self.stripe(digest) {

@@ -116,6 +116,12 @@ impl Index {
         self
     }
 
+    /// Nothing is known of places any more, and their memory is free: the index
+    /// is about to be replaced by one that may say something else.
+    pub(crate) fn forget_places(&self) {
+        self.places.give_up();
+    }
+
     pub(super) fn get(&self, tree: &sled::Tree, key: &[u8]) -> Outcome<Option<sled::IVec>> {
         self.guard.run(|| tree.get(key))
     }

@@ -120,3 +120,16 @@ fn as_many_are_known_as_memory_was_given_for() {
     let known = known.count();
     assert!((64 * 600..=64 * 800).contains(&known), "{known}");
 }
+
+#[test]
+fn what_was_given_up_is_not_known_again() {
+    let places = Places::new(1 << 20);
+    let change = || places.change(&digest(1), || Ok(((), Some(location(1)))));
+    change().unwrap();
+    assert_eq!(places.get(&digest(1)).ok(), Some(location(1)));
+    let before = places.get(&digest(2)).unwrap_err();
+    places.give_up();
+    places.note(&digest(2), location(2), before);
+    change().unwrap();
+    assert!(places.get(&digest(1)).is_err() && places.get(&digest(2)).is_err());
+}
