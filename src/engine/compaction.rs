@@ -415,7 +415,11 @@ impl Engine {
             moved.entry.identity;
         let (old, new) = ((from, generation), (to, generation));
         if let Some(page) = self.cache.peek(old) {
-            self.keep_page(new, page, None);
+            let session = match moved.entry.identity {
+                Identity::Session(digest, _) => Some(digest),
+                Identity::Page(..) => None,
+            };
+            self.keep_page(new, page, session);
         }
         if let Identity::Session(digest, _) = moved.entry.identity {
             self.move_base(digest, from, to);

@@ -97,7 +97,7 @@ impl Engine {
             };
             let is_settled = cell.is_settled();
             if !is_settled {
-                self.with_index(|| self.load(&cell, digest))?;
+                self.with_index(|| self.load_to_read(&cell, digest))?;
             }
             let state = cell.state.read();
             if state.life == Life::Absent {
@@ -126,6 +126,20 @@ impl Engine {
         }
         let mut state = cell.state.write();
         if state.life == Life::Unloaded {
+            let row = self.index.get()?.session(&digest)?;
+            state.load(row)?;
+        }
+        Ok(())
+    }
+
+    /// The same of a session whose keys are about to be read: where its image
+    /// is known to lie, that says as much as its row.
+    fn load_to_read(&self, cell: &Arc<Cell>, digest: SessionDigest) -> Result<(), Setback> {
+        if cell.state.read().life != Life::Unloaded {
+            return Ok(());
+        }
+        let mut state = cell.state.write();
+        if state.life == Life::Unloaded {
             let index = self.index.get()?;
             let location = index.image_of(&digest);
             let image = location.and_then(|location| self.own_image(digest, location));
@@ -133,8 +147,9 @@ impl Engine {
                 let row = index.session_to_read(&digest)?;
                 return Ok(state.load(row)?);
             };
+            // Whoever was born meanwhile has a cell of its own.
             debug_assert!(
-                is_of_row(&row, &index.session(&digest)),
+                is_of_row(&row, &index.session(&digest)) || !self.registry.knows(digest, cell),
                 "INVARIANT: a place that is known is that of the session's row"
             );
             let place = (row.location, row.generation());
@@ -314,9 +329,13 @@ impl Engine {
 
     /// Keeps a page in the cache. Sessions let go of what had to go for it.
     pub(super) fn keep_page(&self, place: Place, page: Page, of: Option<SessionDigest>) {
-        for (digest, place) in self.cache.insert(place, page, of) {
+        for (digest, evicted) in self.cache.insert(place, page, of) {
+            // What it replaces counts as evicted, too.
+            if evicted == place && self.cache.peek(place).is_some() {
+                continue;
+            }
             if let Some(resident) = self.registry.look(digest) {
-                resident.cell().first_page.forget(place);
+                resident.cell().first_page.forget(evicted);
             }
         }
     }

@@ -19,8 +19,10 @@ use crate::sync::{Mutex, MutexGuard};
 
 /// A power of two.
 pub(super) const SHARDS: usize = 64;
-/// How many places an insertion looks at for cells to evict; some are empty.
-const LOOKS: usize = 8;
+/// How many residents an insertion looks at for cells to evict.
+const LOOKS: usize = 4;
+/// At how many places it looks for them: after a peak most are empty.
+const PLACES: usize = 256;
 
 /// The shard of a digest, in the order of digests.
 pub(super) fn shard_of(digest: SessionDigest) -> usize {
@@ -53,6 +55,11 @@ impl Resident {
     pub(crate) fn cell(&self) -> &Arc<Cell> {
         let (Self::Cell(cell) | Self::Hidden(_, cell)) = self;
         cell
+    }
+
+    /// Whether nobody else holds it.
+    fn is_idle(&self) -> bool {
+        matches!(self, Self::Cell(cell) if Arc::strong_count(cell) == 1)
     }
 
     /// Whether it is this cell, and not only its former ID.
@@ -114,15 +121,19 @@ impl Shard {
         if self.places.len() < capacity {
             return;
         }
-        for _ in 0..LOOKS {
+        let mut looks = 0;
+        for _ in 0..PLACES {
+            if looks == LOOKS {
+                break;
+            }
             if self.hand >= self.places.num_buckets() {
                 self.hand = 0;
             }
-            if let Some((_, Resident::Cell(cell))) = self.places.get_bucket(self.hand)
-                && Arc::strong_count(cell) == 1
-                && let Ok(entry) = self.places.get_bucket_entry(self.hand)
-            {
-                entry.remove();
+            if let Ok(entry) = self.places.get_bucket_entry(self.hand) {
+                looks += 1;
+                if entry.get().1.is_idle() {
+                    entry.remove();
+                }
             }
             self.hand = self.hand.saturating_add(1);
         }
@@ -251,5 +262,29 @@ impl Registry {
     pub(crate) fn len(&self) -> usize {
         let shards = self.shards.iter();
         shards.map(|shard| shard.lock().places.len()).sum()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn digest(number: u32) -> SessionDigest {
+        let mut random = fastrand::Rng::with_seed(number.into());
+        SessionDigest::from_bytes(random.u128(..).to_be_bytes())
+    }
+
+    #[test]
+    fn after_a_peak_there_are_as_few_as_there_should_be() {
+        let registry = Registry::new(SHARDS * 10);
+        let held: Vec<Resident> = (0..50_000)
+            .map(|number| registry.obtain(digest(number)))
+            .collect();
+        assert_eq!(registry.len(), held.len(), "nobody who is held goes");
+        drop(held);
+        for number in 50_000..150_000 {
+            registry.obtain(digest(number));
+        }
+        assert!(registry.len() <= SHARDS * 16, "{}", registry.len());
     }
 }

@@ -205,6 +205,7 @@ impl Engine {
         drop(index.end_renewal());
         let (name, path) = (renewal.name.clone(), renewal.path.clone());
         let old = self.index.replace(Arc::clone(successor), name, path);
+        successor.take_places(index);
         if let Err(error) = index::set_aside(&old) {
             tracing::warn!(%error, "the old index could not be removed");
         }

@@ -124,6 +124,15 @@ impl Places {
         }
     }
 
+    /// What is known goes over to others, which knew nothing, while no row
+    /// changes. Whoever still reads old rows finds nothing to note them in.
+    pub(super) fn hand_over(&self, to: &Self) {
+        for (from, to) in self.0.iter().zip(&to.0) {
+            let sets = std::mem::take(&mut from.lock().sets);
+            to.lock().sets = sets;
+        }
+    }
+
     /// Nothing is known of a session.
     pub(super) fn forget(&self, digest: &SessionDigest) {
         if let Some((stripe, name)) = self.stripe(digest) {

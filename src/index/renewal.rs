@@ -144,9 +144,7 @@ impl Index {
 
     /// Begins a copy in a directory.
     pub(crate) fn begin_renewal(&self, directory: &Path, cache_bytes: u64) -> Outcome<Arc<Self>> {
-        let mut successor = Self::open(directory, cache_bytes)?;
-        successor.places = Arc::clone(&self.places);
-        let successor = Arc::new(successor);
+        let successor = Arc::new(Self::open(directory, cache_bytes)?);
         successor.is_new();
         *self.successor.0.write() = Some(Arc::clone(&successor));
         Ok(successor)
@@ -277,5 +275,11 @@ impl Index {
     pub(crate) fn take_over(&self, old: &Self) {
         self.live.set(old.live_frames());
         self.stains.take_over(&old.stains);
+    }
+
+    /// Takes over what is known of places, once it has taken the old one's
+    /// place and before any row changes.
+    pub(crate) fn take_places(&self, old: &Self) {
+        old.places.hand_over(&self.places);
     }
 }

@@ -2,7 +2,6 @@
 
 use std::fs::File;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::guard::{Guard, Outcome, Trouble, protect};
@@ -65,8 +64,7 @@ pub(crate) struct Index {
     pub(super) retired: sled::Tree,
     pub(super) meta: sled::Tree,
     pub(super) live: Live,
-    /// Also of a copy, which says the same.
-    pub(super) places: Arc<Places>,
+    pub(super) places: Places,
     pub(super) successor: Successor,
     pub(super) count: RowCount,
     pub(super) stains: Stains,
@@ -99,7 +97,7 @@ impl Index {
             retired: tree("retired")?,
             meta: tree("meta")?,
             live: Live::default(),
-            places: Arc::default(),
+            places: Places::default(),
             successor: Successor::default(),
             count: RowCount::default(),
             stains: Stains::default(),
@@ -112,7 +110,7 @@ impl Index {
 
     /// With so much memory besides for places of images.
     pub(crate) fn with_places(mut self, bytes: u64) -> Self {
-        self.places = Arc::new(Places::new(bytes));
+        self.places = Places::new(bytes);
         self
     }
 

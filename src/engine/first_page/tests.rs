@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use crate::engine::testing::open;
-use crate::{Database, Session, SimulatedDisk};
+use crate::{Database, Durability, Session, SimulatedDisk};
 
 const SESSIONS: usize = 400;
 const VALUE: usize = 1000;
@@ -81,4 +81,20 @@ fn a_page_that_was_replaced_or_moved_is_not_kept() {
         assert_eq!(session.get_bytes("b").unwrap().as_deref(), Some(&b"2"[..]));
     }
     assert_eq!(kept(&sessions), SESSIONS);
+}
+
+#[test]
+fn a_page_that_comes_into_the_cache_twice_is_kept() {
+    let disk = SimulatedDisk::new(10).unwrap();
+    let db = open(&disk);
+    let sessions = filled(&db);
+    read_all(&sessions);
+    let id = sessions[0].id();
+    let digest = id.digest();
+    let cell = db.engine().find_session(digest, Durability::Immediate);
+    let cell = cell.unwrap().unwrap().cell;
+    db.engine().registry.remove(digest, &cell);
+    let again = [db.open_session(&id).unwrap().unwrap()];
+    read_all(&again);
+    assert_eq!(kept(&again), 1);
 }

@@ -1,6 +1,7 @@
 //! What rows take of the file, that the largest lie in it, and which of two
 //! rows of a session stays.
 
+use super::super::renewal::CopyCursor;
 use super::*;
 use crate::format::identity::SegmentNumber;
 use crate::format::record::{PageTable, SessionRecord};
@@ -120,4 +121,29 @@ fn a_row_takes_the_place_of_an_older_one_and_of_no_newer() {
         }
         assert_eq!(index.frames_in(SegmentNumber(1)), 1);
     }
+}
+
+#[test]
+fn who_reads_an_old_index_tells_the_new_one_nothing() {
+    let directory = tempfile::tempdir().unwrap();
+    let old = Index::open(&directory.path().join("old"), 1 << 20).unwrap();
+    let old = old.with_places(1 << 20);
+    let digest = |number| SessionDigest::from_bytes([number; 16]);
+    let row = session_row(1, 64, None);
+    for number in 0..2 {
+        old.put_session(&digest(number), &row).unwrap();
+    }
+    let new = old
+        .begin_renewal(&directory.path().join("new"), 1 << 20)
+        .unwrap();
+    let mut cursor = CopyCursor::default();
+    while old.copy_rows(&new, &mut cursor, 1).unwrap() {}
+    old.end_renewal();
+    new.take_places(&old);
+    assert_eq!(new.image_of(&digest(0)), Some(row.location));
+    new.remove_session(&digest(0), Batch(2)).unwrap();
+    assert_eq!(old.session_to_read(&digest(0)).unwrap(), Some(row.clone()));
+    assert_eq!(new.image_of(&digest(0)), None);
+    assert_eq!(new.session_to_read(&digest(0)).unwrap(), None);
+    assert_eq!(new.image_of(&digest(1)), Some(row.location));
 }
