@@ -9,7 +9,8 @@
 
 use super::guard::{Outcome, Trouble};
 use super::hints::{Hint, Wanted, grouped, hint_of};
-use super::rows::{Index, image_of, undecodable};
+use super::rows::{Index, undecodable};
+use super::sessions::image_of;
 use crate::format::derived_rows::{key_hash, owner_key, owner_prefix, split_owner_key};
 use crate::format::record::{RowContent, SessionRow};
 use crate::session_id::SessionDigest;

@@ -17,6 +17,7 @@ mod renewal;
 mod retired;
 mod rows;
 mod scan;
+mod sessions;
 mod stains;
 
 pub(crate) use derived::Announcement;

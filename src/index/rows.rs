@@ -10,8 +10,7 @@ use super::places::Places;
 use super::renewal::{RowCount, Successor};
 use super::stains::Stains;
 use crate::format::identity::{Batch, Generation, Location, PageNumber, Timestamp};
-use crate::format::record::{PageRow, RowContent, SessionRow, page_key, split_page_key};
-use crate::session_id::SessionDigest;
+use crate::format::record::{PageRow, page_key, split_page_key};
 use crate::sync::RwLock;
 use crate::sync::thread;
 
@@ -108,18 +107,6 @@ impl Index {
         })
     }
 
-    /// With so much memory besides for places of images.
-    pub(crate) fn with_places(mut self, bytes: u64) -> Self {
-        self.places = Places::new(bytes);
-        self
-    }
-
-    /// Nothing is known of places any more, and their memory is free: the index
-    /// is about to be replaced by one that may say something else.
-    pub(crate) fn forget_places(&self) {
-        self.places.give_up();
-    }
-
     pub(super) fn get(&self, tree: &sled::Tree, key: &[u8]) -> Outcome<Option<sled::IVec>> {
         self.guard.run(|| tree.get(key))
     }
@@ -135,7 +122,12 @@ impl Index {
     }
 
     /// The same; returns the row that was there.
-    fn exchange(&self, tree: &sled::Tree, key: &[u8], row: Vec<u8>) -> Outcome<Option<sled::IVec>> {
+    pub(super) fn exchange(
+        &self,
+        tree: &sled::Tree,
+        key: &[u8],
+        row: Vec<u8>,
+    ) -> Outcome<Option<sled::IVec>> {
         let old = self.guard.run(|| tree.insert(key, row))?;
         if old.is_none() {
             self.count.add();
@@ -168,140 +160,12 @@ impl Index {
             .any(|named| std::ptr::eq(*named, tree))
     }
 
-    /// A session's row.
-    pub(crate) fn session(&self, digest: &SessionDigest) -> Outcome<Option<SessionRow>> {
-        let row = self.get(&self.sessions, &digest.to_bytes())?;
-        row.map(|row| SessionRow::decode(&row).map_err(Trouble::new))
-            .transpose()
-    }
-
-    /// The same for a session that is asked for: where its image lies is known
-    /// from now on.
-    pub(crate) fn session_to_read(&self, digest: &SessionDigest) -> Outcome<Option<SessionRow>> {
-        let known = self.places.get(digest);
-        let row = self.session(digest)?;
-        if let (Err(before), Some(location)) = (known, row.as_ref().and_then(image_of)) {
-            self.places.note(digest, location, before);
-        }
-        Ok(row)
-    }
-
-    /// Where a session's image lies, if memory has it: nearly as much as the
-    /// row. That it is this session's has to be seen there.
-    pub(crate) fn image_of(&self, digest: &SessionDigest) -> Option<Location> {
-        self.places.get(digest).ok()
-    }
-
-    /// Puts a session's row; only a newer one replaces one that is there. The
-    /// owner's row changes with it; its hint has been put.
-    pub(crate) fn put_session(
-        &self,
-        digest: &SessionDigest,
-        row: &SessionRow,
-    ) -> Outcome<Put<SessionRow>> {
-        let old = self.session(digest)?;
-        if let Some(old) = old.as_ref().filter(|old| !is_newer_row(row, old)) {
-            return Ok(Put::Kept(old.clone()));
-        }
-        self.replace_session(digest, old.as_ref(), Some(row))?;
-        Ok(self.note_put(old, row))
-    }
-
-    /// The same for a row that was announced: the owner's is there, too. Nearly
-    /// always it is newer, so it is put first, in one walk down the tree, and
-    /// the old one is put back where it has to stay. Nobody asks for the row
-    /// meanwhile: the session is in memory.
-    pub(crate) fn put_announced(
-        &self,
-        digest: &SessionDigest,
-        row: &SessionRow,
-    ) -> Outcome<Put<SessionRow>> {
-        let key = digest.to_bytes();
-        let bytes = row.encode().map_err(Trouble::new)?;
-        let old = self.places.change(digest, || {
-            self.hand_on(&self.sessions, &key, Some(&bytes));
-            let old = self.exchange(&self.sessions, &key, bytes)?;
-            let Some(bytes) = old else {
-                return Ok((None, image_of(row)));
-            };
-            let old = SessionRow::decode(&bytes).map_err(Trouble::new)?;
-            let is_newer = is_newer_row(row, &old);
-            if !is_newer {
-                self.insert(&self.sessions, &key, bytes.to_vec())?;
-            }
-            let stays = if is_newer { row } else { &old };
-            Ok((Some(old.clone()), image_of(stays)))
-        })?;
-        if let Some(old) = old.as_ref().filter(|old| !is_newer_row(row, old)) {
-            return Ok(Put::Kept(old.clone()));
-        }
-        self.drop_stale_owner(digest, old.as_ref(), Some(row))?;
-        Ok(self.note_put(old, row))
-    }
-
-    /// Has a session's row lead to a later place. It is as it was read, and the
-    /// caller sees to it that nobody else changes it meanwhile.
-    pub(crate) fn move_session(
-        &self,
-        digest: &SessionDigest,
-        row: SessionRow,
-        location: Location,
-    ) -> Outcome<()> {
-        let moved = SessionRow {
-            location,
-            ..row.clone()
-        };
-        self.replace_session(digest, Some(&row), Some(&moved))?;
-        self.note_put(Some(row), &moved);
-        Ok(())
-    }
-
-    /// Notes where a row that was put leads to.
-    fn note_put(&self, old: Option<SessionRow>, row: &SessionRow) -> Put<SessionRow> {
-        let places = (old.as_ref().map(|old| old.location), Some(row.location));
-        self.account(DIGEST_BYTES, places);
-        self.stains.note_deadline(row);
-        old.map_or(Put::Inserted, Put::Replaced)
-    }
-
-    /// Puts the announced row of a session that had none before; false if it
-    /// has one after all. One walk down the tree instead of two.
-    pub(crate) fn put_first(&self, digest: &SessionDigest, row: &SessionRow) -> Outcome<bool> {
-        let bytes = sled::IVec::from(row.encode().map_err(Trouble::new)?);
-        let key = digest.to_bytes();
-        let put = self.places.change(digest, || {
-            let put = self.guard.run(|| {
-                self.sessions
-                    .compare_and_swap(key, None::<&[u8]>, Some(&bytes))
-            })?;
-            let location = image_of(row).filter(|_| put.is_ok());
-            Ok((put, location))
-        })?;
-        if put.is_ok() {
-            self.hand_on(&self.sessions, &key, Some(&bytes));
-            self.count.add();
-            self.account(DIGEST_BYTES, (None, Some(row.location)));
-            self.stains.note_deadline(row);
-        }
-        Ok(put.is_ok())
-    }
-
-    /// Removes a session's row if it is older than `sequence`, and its owner's.
-    pub(crate) fn remove_session(
-        &self,
-        digest: &SessionDigest,
-        sequence: Batch,
-    ) -> Outcome<Option<SessionRow>> {
-        let old = self.session(digest)?.filter(|old| old.sequence < sequence);
-        if let Some(old) = &old {
-            self.replace_session(digest, Some(old), None)?;
-            self.account(DIGEST_BYTES, (Some(old.location), None));
-        }
-        Ok(old)
-    }
-
     /// A row with a key of so many bytes leads to another place than before.
-    fn account(&self, key_bytes: usize, (old, new): (Option<Location>, Option<Location>)) {
+    pub(super) fn account(
+        &self,
+        key_bytes: usize,
+        (old, new): (Option<Location>, Option<Location>),
+    ) {
         if let Some(old) = old {
             self.live.remove(old, key_bytes);
             self.stains.stain(old.segment);
@@ -431,13 +295,6 @@ impl Index {
     /// Marks a generation as dead: its pages are for the sweep.
     pub(crate) fn bury(&self, generation: Generation) -> Outcome<()> {
         self.insert(&self.dead, &generation.0.to_be_bytes(), Vec::new())
-    }
-
-    /// What half a digest in common may do to a place.
-    #[cfg(test)]
-    pub(crate) fn mistake_place(&self, digest: &SessionDigest, location: Location) {
-        let put = self.places.change(digest, || Ok(((), Some(location))));
-        put.unwrap_or_default();
     }
 
     /// What sled may do at any time.
@@ -576,19 +433,7 @@ pub(super) fn undecodable() -> Trouble {
     Trouble::new("a row of the index does not decode")
 }
 
-/// Where the image is that a row leads to, if it is whole.
-pub(super) fn image_of(row: &SessionRow) -> Option<Location> {
-    match row.content {
-        RowContent::Whole { .. } => Some(row.location),
-        RowContent::Damaged { .. } => None,
-    }
-}
-
-fn is_newer_row(new: &SessionRow, old: &SessionRow) -> bool {
-    is_newer((new.sequence, new.location), (old.sequence, old.location))
-}
-
-fn is_newer(new: (Batch, Location), old: (Batch, Location)) -> bool {
+pub(super) fn is_newer(new: (Batch, Location), old: (Batch, Location)) -> bool {
     new > old
 }
 
