@@ -340,8 +340,8 @@ impl Engine {
         }
     }
 
-    /// The same where it is about to be written anew. It is not kept: what is
-    /// kept in its place may be asked for again.
+    /// The first page of a base that is about to be written anew. It is not
+    /// kept: what is kept in its place may be asked for again.
     pub(super) fn image_to_replace(&self, base: &Base) -> Result<Page, Setback> {
         match self.cache.peek(base.place()) {
             Some(page) => Ok(page),
