@@ -221,6 +221,25 @@ impl Scene {
         })
     }
 
+    /// With checkpoints at the end that only hear of sessions which came and
+    /// went: their batches are a footer and nothing else.
+    pub(crate) fn forgetting() -> Self {
+        let mut passed = Vec::new();
+        let mut scene = Self::play(|db, played, old| {
+            for _ in 0..4 {
+                let mut passing = small(&db, "passing");
+                passed.push(passing.id());
+                passing.flush().unwrap();
+                drop(passing);
+                db.checkpoint().unwrap();
+            }
+            db.close().unwrap();
+            copy(played, old);
+        });
+        scene.gone.extend(passed);
+        scene
+    }
+
     /// The same directory again, for more damage.
     pub(crate) fn again(&self) -> Self {
         let directory = tempfile::tempdir().unwrap();

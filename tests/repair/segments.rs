@@ -264,7 +264,7 @@ fn several_damaged_footers_at_the_end_lose_the_memory_of_dead_ids_alone() {
 /// One that names no frames follows another one.
 #[test]
 fn damaged_footers_side_by_side_are_footers() {
-    let whole = Scene::compacted();
+    let whole = Scene::forgetting();
     let footers = footers(&whole);
     let are_side_by_side = |pair: &[(String, usize)]| {
         let (file, offset) = &pair[0];
