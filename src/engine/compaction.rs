@@ -380,8 +380,7 @@ impl Engine {
     fn fate(&self, index: &Index, entry: &FooterEntry) -> Result<Fate, Setback> {
         let (leads_here, is_buried) = match (&entry.identity, entry.kind) {
             (Identity::Session(digest, _), Kind::Image | Kind::SessionDamage) => {
-                let row = index.session(digest)?;
-                (row.is_some_and(|row| row.location == entry.location), false)
+                (index.leads_to(digest, entry.location)?, false)
             }
             (Identity::Page(generation, _, lower), Kind::Page) => {
                 let row = index.page_row(*generation, lower)?;
@@ -476,12 +475,7 @@ fn publish_row(index: &Index, moved: &Move) -> Result<(), Setback> {
     super::stops::stop();
     let (from, location) = (moved.entry.location, moved.to);
     match &moved.entry.identity {
-        Identity::Session(digest, _) => {
-            let row = index.session(digest)?;
-            if let Some(row) = row.filter(|row| row.location == from) {
-                index.move_session(digest, row, location)?;
-            }
-        }
+        Identity::Session(digest, _) => index.relocate_session(digest, from, location)?,
         Identity::Page(generation, _, lower) => {
             let row = index.page_row(*generation, lower)?;
             if let Some(row) = row.filter(|row| row.location == from) {

@@ -13,6 +13,7 @@ mod guard;
 mod hints;
 mod live;
 mod places;
+mod relocation;
 mod renewal;
 mod retired;
 mod rows;

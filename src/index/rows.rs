@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 use super::guard::{Guard, Outcome, Trouble, protect};
 use super::live::Live;
 use super::places::Places;
+use super::relocation::Relocated;
 use super::renewal::{RowCount, Successor};
 use super::stains::Stains;
 use crate::format::identity::{Batch, Generation, Location, PageNumber, Timestamp};
@@ -64,6 +65,7 @@ pub(crate) struct Index {
     pub(super) meta: sled::Tree,
     pub(super) live: Live,
     pub(super) places: Places,
+    pub(super) relocated: Relocated,
     pub(super) successor: Successor,
     pub(super) count: RowCount,
     pub(super) stains: Stains,
@@ -86,9 +88,11 @@ impl Index {
             .write(true)
             .open(directory.join("db"))
             .map_err(|error| Trouble::io("index file", &error))?;
+        let sessions = tree("sessions")?;
         Ok(Self {
             guard: Guard::default(),
-            sessions: tree("sessions")?,
+            relocated: Relocated::of(&sessions),
+            sessions,
             pages: tree("pages")?,
             dead: tree("dead_generations")?,
             expiry: tree("expiry")?,

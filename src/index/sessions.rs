@@ -44,6 +44,17 @@ impl Index {
         self.places.get(digest).ok()
     }
 
+    /// Whether a session's row leads to this frame. Two sessions with half a
+    /// digest in common may be taken for one another: a frame that lives may be
+    /// taken for a dead one, and none that is dead for one that lives.
+    pub(crate) fn leads_to(&self, digest: &SessionDigest, location: Location) -> Outcome<bool> {
+        if let Some(known) = self.image_of(digest) {
+            return Ok(known == location);
+        }
+        let row = self.session(digest)?;
+        Ok(row.is_some_and(|row| row.location == location))
+    }
+
     /// Puts a session's row; only a newer one replaces one that is there. The
     /// owner's row changes with it; its hint has been put.
     pub(crate) fn put_session(
@@ -91,25 +102,8 @@ impl Index {
         Ok(self.note_put(old, row))
     }
 
-    /// Has a session's row lead to a later place. It is as it was read, and the
-    /// caller sees to it that nobody else changes it meanwhile.
-    pub(crate) fn move_session(
-        &self,
-        digest: &SessionDigest,
-        row: SessionRow,
-        location: Location,
-    ) -> Outcome<()> {
-        let moved = SessionRow {
-            location,
-            ..row.clone()
-        };
-        self.replace_session(digest, Some(&row), Some(&moved))?;
-        self.note_put(Some(row), &moved);
-        Ok(())
-    }
-
     /// Notes where a row that was put leads to.
-    fn note_put(&self, old: Option<SessionRow>, row: &SessionRow) -> Put<SessionRow> {
+    pub(super) fn note_put(&self, old: Option<SessionRow>, row: &SessionRow) -> Put<SessionRow> {
         let places = (old.as_ref().map(|old| old.location), Some(row.location));
         self.account(DIGEST_BYTES, places);
         self.stains.note_deadline(row);
