@@ -5,15 +5,19 @@
 //! else, so all changes of these rows go through [`Places::change`], and what
 //! was read is not noted when a row has changed since.
 //!
-//! A table of sets of a few places each, which are replaced in turn.
+//! A table of sets of a few places each, which are replaced in turn. Sets are
+//! in the order of digests, as rows are: who goes through rows in order finds
+//! the next place beside the last one.
 
 use super::guard::Outcome;
 use crate::format::identity::{Location, SegmentNumber};
 use crate::session_id::SessionDigest;
 use crate::sync::Mutex;
 
+/// So many bits of a digest say which of the locks is its own.
+const STRIPE_BITS: u32 = 6;
 /// So many locks, each of a share of the sets.
-const STRIPES: usize = 64;
+const STRIPES: usize = 1 << STRIPE_BITS;
 /// Places of a set.
 const WAYS: usize = 8;
 
@@ -63,11 +67,12 @@ impl Places {
         let bytes = digest.to_bytes();
         let (words, _) = bytes.as_chunks();
         let mut words = words.iter().map(|word| u32::from_be_bytes(*word));
+        let first = words.next()?;
         let name = Name {
             tag: [words.next()?, words.next()?],
-            set: words.next()?,
+            share: first << STRIPE_BITS,
         };
-        let stripe = usize::try_from(words.next()?).ok()? % STRIPES;
+        let stripe = usize::try_from(first >> (u32::BITS - STRIPE_BITS)).ok()?;
         Some((self.0.get(stripe)?, name))
     }
 
@@ -150,7 +155,8 @@ impl Places {
 #[derive(Debug, Clone, Copy)]
 struct Name {
     tag: [u32; 2],
-    set: u32,
+    /// How far in the stripe, of as many parts as this number can tell.
+    share: u32,
 }
 
 fn is_of(place: &Place, name: Name) -> bool {
@@ -165,9 +171,9 @@ fn is_taken(place: &Place) -> bool {
 
 impl Stripe {
     fn set(&mut self, name: Name) -> Option<&mut Set> {
-        let set = usize::try_from(name.set).ok()?;
-        let set = set.checked_rem(self.sets.len())?;
-        self.sets.get_mut(set)
+        let sets = self.sets.len() as u64;
+        let set = sets.checked_mul(name.share.into())? >> u32::BITS;
+        self.sets.get_mut(usize::try_from(set).ok()?)
     }
 
     fn put(&mut self, name: Name, location: Location) {

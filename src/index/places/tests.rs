@@ -9,8 +9,8 @@ use super::*;
 fn digest(number: u8) -> SessionDigest {
     let mut bytes = [7; 16];
     // Some of them in one set.
-    bytes[0] = number;
-    bytes[15] = number % 4;
+    bytes[0] = number % 4;
+    bytes[4] = number;
     SessionDigest::from_bytes(bytes)
 }
 
