@@ -20,11 +20,11 @@ use super::Engine;
 use super::cell::{Base, Cell, Frozen};
 use super::delta::{Answer, Delta};
 use super::lookup::Setback;
-use super::stored::{Held, Stored};
+use super::stored::{Held, Pair};
 use crate::error::{Error, Result};
 use crate::format::codec::Malformed;
 use crate::format::identity::{Batch, Generation, PageNumber, Timestamp};
-use crate::format::page::{Entry, Page, TARGET_BYTES};
+use crate::format::page::{Entry, Found, Page, TARGET_BYTES};
 use crate::format::record::{PageRow, PageTable, RowContent, SessionRecord, SessionRow, page_key};
 use crate::format::segment_frame::{ImageHead, PageHead};
 use crate::index::Trouble;
@@ -85,17 +85,19 @@ pub(super) struct Merged {
     pub(super) steps: Vec<Step>,
 }
 
+/// An entry of the pages to be written. It shares the buffer of the page that it
+/// comes from: most keys of most pages stay as they are.
 struct Item {
-    key: Box<str>,
-    held: Held,
+    pair: Pair,
+    deadline: Option<Timestamp>,
 }
 
 impl Item {
     fn entry(&self) -> Entry<'_> {
         Entry {
-            key: &self.key,
-            value: &self.held.value,
-            deadline: self.held.deadline,
+            key: self.pair.key(),
+            value: &self.pair.value,
+            deadline: self.deadline,
         }
     }
 }
@@ -121,8 +123,8 @@ struct Group {
 impl Group {
     fn new(first: Place, upper: Option<Box<str>>, items: Vec<Item>) -> Self {
         let size = items.iter().map(|item| item.entry().size()).sum();
-        let first_key = items.first().map(|item| &item.key);
-        let is_unfenced = first.row.is_some() && first_key != Some(&first.lower);
+        let first_key = items.first().map(|item| item.pair.key());
+        let is_unfenced = first.row.is_some() && first_key != Some(&*first.lower);
         Self {
             first,
             upper,
@@ -148,6 +150,9 @@ impl Group {
     /// Cuts the entries into runs of about equal size, at least one and no more
     /// than needed.
     fn pieces(&mut self) -> Vec<Vec<Item>> {
+        if self.size <= TARGET_BYTES {
+            return vec![std::mem::take(&mut self.items)];
+        }
         let mut pieces = Vec::new();
         let mut piece: Vec<Item> = Vec::new();
         // The image is written again with every change of the session: an
@@ -288,35 +293,34 @@ impl<'m> Merge<'m> {
 
     /// What of a key that changed is to be written. One whose time is over
     /// lies in the journal, and no row will ever tell of it.
-    fn changed(&self, change: (&str, Answer)) -> Option<Item> {
-        if let Answer::Present(held) = &change.1
-            && let Some(deadline) = held.deadline.filter(|_| !held.is_there(self.now))
-        {
+    fn changed(&self, (key, answer): (&str, Answer)) -> Option<Item> {
+        let Answer::Present(Held { value, deadline }) = answer else {
+            return None;
+        };
+        if let Some(deadline) = over(deadline, self.now) {
             self.engine.erasure.note_removed(deadline);
+            return None;
         }
-        self.present(change)
+        let pair = Pair::new(key, value);
+        Some(Item { pair, deadline })
     }
 
-    /// What of a key is to be written.
-    fn present(&self, (key, answer): (&str, Answer)) -> Option<Item> {
-        match answer {
-            Answer::Present(held) if held.is_there(self.now) => Some(Item {
-                key: key.into(),
-                held,
-            }),
-            _ => None,
+    /// What of a page's entry that did not change is to be written.
+    fn unchanged(&self, page: &Page, found: &Found<'_>) -> Option<Item> {
+        let deadline = found.deadline;
+        if over(deadline, self.now).is_some() {
+            return None;
         }
+        let pair = Pair::within(page, found.key.len(), found.value.clone());
+        Some(Item { pair, deadline })
     }
 
     /// Counts what is to be written.
     fn count(&mut self, items: &[Item]) {
-        let bytes: usize = items
-            .iter()
-            .map(|item| item.key.len() + item.held.value.len())
-            .sum();
+        let bytes: usize = items.iter().map(|item| item.pair.bytes()).sum();
         self.keys = self.keys.saturating_add(items.len() as u64);
         self.bytes = self.bytes.saturating_add(bytes as u64);
-        self.note_deadline(items.iter().filter_map(|item| item.held.deadline).min());
+        self.note_deadline(items.iter().filter_map(|item| item.deadline).min());
     }
 
     /// A page's entries with the changes that fall into it.
@@ -324,9 +328,8 @@ impl<'m> Merge<'m> {
         let upper = page.fences().upper.clone();
         let mut items = Vec::with_capacity(page.len());
         let lower = place.lower.clone();
-        let mut changes = self
-            .frozen
-            .delta
+        let delta = &self.frozen.delta;
+        let mut changes = delta
             .answers(&lower)
             .take_while(|(key, _)| upper.as_deref().is_none_or(|upper| *key < upper))
             .peekable();
@@ -342,12 +345,8 @@ impl<'m> Merge<'m> {
             }
             if let Some(change) = changes.next_if(|(key, _)| *key == found.key) {
                 items.extend(self.changed(change));
-            } else if matches!(self.frozen.delta.find(found.key), Answer::Unknown) {
-                let held = Held {
-                    value: Stored::within(Arc::clone(page.raw()), found.value),
-                    deadline: found.deadline,
-                };
-                items.extend(self.present((found.key, Answer::Present(held))));
+            } else if matches!(delta.find_prefix_of(found.key), Answer::Unknown) {
+                items.extend(self.unchanged(page, &found));
             }
         }
         items.extend(changes.filter_map(|change| self.changed(change)));
@@ -418,7 +417,7 @@ impl<'m> Merge<'m> {
         let lowers: Vec<Box<str>> = pieces
             .iter()
             .skip(1)
-            .filter_map(|piece| piece.first().map(|item| item.key.clone()))
+            .filter_map(|piece| piece.first().map(|item| item.pair.key().into()))
             .collect();
         let mut next_upper = upper;
         let mut first_is_image = group.first.row.is_none();
@@ -536,6 +535,11 @@ impl<'m> Merge<'m> {
         self.steps.append(&mut self.late);
         Ok(self.steps)
     }
+}
+
+/// The end of a key, if it has come.
+fn over(deadline: Option<Timestamp>, now: Timestamp) -> Option<Timestamp> {
+    deadline.filter(|deadline| *deadline <= now)
 }
 
 fn missing() -> Setback {
