@@ -9,7 +9,6 @@
 //!
 //! Batches never interleave: one lock covers all five steps (11).
 
-use std::cmp::Reverse;
 use std::sync::Arc;
 
 use super::Engine;
@@ -39,7 +38,9 @@ const ROOM_CHECKED_EVERY: usize = 64;
 /// Sessions that changed since the last freeze.
 #[derive(Debug, Default)]
 pub(super) struct Dirty {
-    pub(super) cells: Vec<Arc<Cell>>,
+    /// With the IDs that they had then, which say who is whose neighbour in the
+    /// index: to ask the sessions would take longer.
+    pub(super) cells: Vec<(SessionDigest, Arc<Cell>)>,
     pub(super) retired: Vec<(SessionDigest, Timestamp)>,
     /// What sessions held that were flushed or cleared, to be freed by the
     /// next checkpoint.
@@ -290,9 +291,9 @@ impl Engine {
         // Only this function's caller moves the epoch on.
         let epoch = *self.freeze.read();
         // Neighbours in the index are looked up one after another.
-        let mut cells: Vec<&Arc<Cell>> = freeze.dirty.cells.iter().collect();
-        cells.sort_by_cached_key(|cell| cell.state.read().digest);
-        for cell in cells {
+        let mut cells: Vec<_> = freeze.dirty.cells.iter().collect();
+        cells.sort_unstable_by_key(|(digest, _)| *digest);
+        for (_, cell) in cells {
             let (frozen, old) = {
                 let mut state = cell.state.write();
                 state.rotate(epoch);
@@ -307,8 +308,7 @@ impl Engine {
             });
         }
         // Neighbours in the index are published one after another, from the end.
-        plan.merged
-            .sort_unstable_by_key(|merged| Reverse(merged.frozen.digest));
+        plan.merged.reverse();
         plan.announced.sort();
         let mut retired = Vec::with_capacity(freeze.dirty.retired.len());
         for (digest, until) in &freeze.dirty.retired {

@@ -300,7 +300,8 @@ impl Engine {
     pub(super) fn list_change(&self, state: &mut State, cell: &Arc<Cell>, epoch: u64) {
         if state.enter_epoch(epoch) {
             self.memtable.grow(CELL_BYTES);
-            self.dirty.lock().cells.push(Arc::clone(cell));
+            let changed = (state.digest, Arc::clone(cell));
+            self.dirty.lock().cells.push(changed);
         }
     }
 

@@ -47,7 +47,7 @@ pub(super) struct Replayed {
 impl Replayed {
     /// What the checkpoint of all that has to write; noted in the sessions.
     pub(super) fn owed(&self) -> u64 {
-        let sessions = self.dirty.cells.iter().map(|cell| {
+        let sessions = self.dirty.cells.iter().map(|(_, cell)| {
             let mut state = cell.state.write();
             state.owed = state.owed_bytes();
             state.owed
@@ -199,7 +199,8 @@ impl<'r> Replay<'r> {
         cell.set_last(sequence);
         if state.enter_epoch(FIRST_EPOCH) {
             self.replayed.bytes = self.replayed.bytes.saturating_add(CELL_BYTES);
-            self.replayed.dirty.cells.push(Arc::clone(cell));
+            let changed = (state.digest, Arc::clone(cell));
+            self.replayed.dirty.cells.push(changed);
         }
     }
 
