@@ -226,14 +226,14 @@ impl Engine {
             .collect()
     }
 
-    /// Whether more than a fifth of the segments is garbage, and so much of it
+    /// Whether more than a quarter of the segments is garbage, and so much of it
     /// that compaction has to keep up with the writers.
     pub(super) fn is_bloated(&self) -> bool {
         let usage = self.segment_usage().into_iter();
         let (bytes, live) = usage.fold((0_u64, 0_u64), |(bytes, live), file| {
             (bytes.saturating_add(file.0), live.saturating_add(file.1))
         });
-        bytes > live.saturating_add(live / 4).saturating_add(BLOAT_BYTES)
+        bytes > live.saturating_add(live / 3).saturating_add(BLOAT_BYTES)
     }
 
     /// One batch of a task.

@@ -99,7 +99,7 @@ impl Upkeep {
 
     /// How much of the time compaction works while somebody writes, in
     /// percent, from 1 to 100 (others count as the nearest of these); 50 by
-    /// default. While nobody writes it takes all, and where more than a fifth
+    /// default. While nobody writes it takes all, and where more than a quarter
     /// of all is garbage it keeps up with the writers.
     ///
     /// ```
