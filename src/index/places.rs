@@ -113,13 +113,15 @@ impl Places {
     ) -> Outcome<T> {
         self.forget(digest);
         let outcome = change();
-        // Whether it has changed if that failed is not known.
-        self.forget(digest);
-        let (changed, location) = outcome?;
-        if let (Some((stripe, name)), Some(location)) = (self.stripe(digest), location) {
-            stripe.lock().put(name, location);
+        if let Some((stripe, name)) = self.stripe(digest) {
+            let mut stripe = stripe.lock();
+            // Whether it has changed if that failed is not known.
+            stripe.forget(name);
+            if let Ok((_, Some(location))) = outcome {
+                stripe.put(name, location);
+            }
         }
-        Ok(changed)
+        outcome.map(|(changed, _)| changed)
     }
 
     /// Nothing is known from now on.
@@ -141,12 +143,7 @@ impl Places {
     /// Nothing is known of a session.
     pub(super) fn forget(&self, digest: &SessionDigest) {
         if let Some((stripe, name)) = self.stripe(digest) {
-            let mut stripe = stripe.lock();
-            stripe.changes = stripe.changes.wrapping_add(1);
-            if let Some(set) = stripe.set(name) {
-                let known = set.iter_mut().filter(|place| is_of(place, name));
-                known.for_each(|place| *place = Place::default());
-            }
+            stripe.lock().forget(name);
         }
     }
 }
@@ -174,6 +171,14 @@ impl Stripe {
         let sets = self.sets.len() as u64;
         let set = sets.checked_mul(name.share.into())? >> u32::BITS;
         self.sets.get_mut(usize::try_from(set).ok()?)
+    }
+
+    fn forget(&mut self, name: Name) {
+        self.changes = self.changes.wrapping_add(1);
+        if let Some(set) = self.set(name) {
+            let known = set.iter_mut().filter(|place| is_of(place, name));
+            known.for_each(|place| *place = Place::default());
+        }
     }
 
     fn put(&mut self, name: Name, location: Location) {
