@@ -180,7 +180,7 @@ impl Engine {
         self.journal.check()?;
         let _step = tracing::debug_span!("compaction").entered();
         let index = self.index.get()?;
-        self.finish_moves(checkpointer, &index)?;
+        self.finish_moves(checkpointer, &index, false)?;
         let chosen = match (checkpointer.compactor.task.take(), &checkpointer.footer) {
             (Some(task), _) => Choice::Task(task),
             (None, Some((_, footer))) => {
@@ -288,7 +288,7 @@ impl Engine {
             self.progress.set_compaction(task.left.len(), task.total);
             checkpointer.compactor.task = Some(task);
         }
-        self.finish_moves(checkpointer, index)?;
+        self.finish_moves(checkpointer, index, true)?;
         Ok(Compacted {
             more: true,
             copied,
@@ -319,11 +319,21 @@ impl Engine {
 
     /// Publishes what is copied, and removes what does not count any more.
     /// What fails is done again before the next step, after a rebuild of the
-    /// index perhaps.
-    fn finish_moves(&self, checkpointer: &mut Checkpointer, index: &Index) -> Result<(), Setback> {
+    /// index perhaps: then rows may lead to the copies already, or elsewhere.
+    /// At first all of them lead to what was copied, or they are lost: memory
+    /// may have told that a frame lives whose row sled does not have.
+    fn finish_moves(
+        &self,
+        checkpointer: &mut Checkpointer,
+        index: &Index,
+        is_first: bool,
+    ) -> Result<(), Setback> {
         let compactor = &mut checkpointer.compactor;
-        let mut moves = compactor.moves.iter();
-        moves.try_for_each(|moved| publish_row(index, moved))?;
+        for moved in &compactor.moves {
+            if !publish_row(index, moved)? && is_first {
+                return Err(Trouble::new("a row that led to what was copied is missing").into());
+            }
+        }
         for moved in &compactor.moves {
             self.publish_place(moved);
         }
@@ -469,21 +479,25 @@ fn check_count(index: &Index, task: &Task, needed: &[FooterEntry]) -> Result<(),
     Ok(())
 }
 
-/// The index leads to a copy from now on.
-fn publish_row(index: &Index, moved: &Move) -> Result<(), Setback> {
+/// The index leads to a copy from now on; whether it did lead to what was copied.
+fn publish_row(index: &Index, moved: &Move) -> Result<bool, Setback> {
     #[cfg(test)]
     super::stops::stop();
+    if !moved.entry.kind.has_row() {
+        return Ok(true);
+    }
     let (from, location) = (moved.entry.location, moved.to);
     match &moved.entry.identity {
-        Identity::Session(digest, _) => index.relocate_session(digest, from, location)?,
+        Identity::Session(digest, _) => Ok(index.relocate_session(digest, from, location)?),
         Identity::Page(generation, _, lower) => {
             let row = index.page_row(*generation, lower)?;
-            if let Some(row) = row.filter(|row| row.location == from) {
-                index.put_page(*generation, lower, &PageRow { location, ..row })?;
-            }
+            let Some(row) = row.filter(|row| row.location == from) else {
+                return Ok(false);
+            };
+            index.put_page(*generation, lower, &PageRow { location, ..row })?;
+            Ok(true)
         }
     }
-    Ok(())
 }
 
 #[cfg(test)]

@@ -23,7 +23,7 @@ impl Relocated {
         let relocated = Self::default();
         let note = Arc::clone(&relocated.0);
         sessions.set_merge_operator(move |_: &[u8], old: Option<&[u8]>, order: &[u8]| {
-            let row = relocate(old?, order);
+            let row = old.and_then(|old| relocate(old, order));
             let bytes = row.as_ref().and_then(|row| row.encode().ok());
             *note.lock() = row.filter(|_| bytes.is_some());
             // What is to stay, and what does not decode, stays as it is.
@@ -44,14 +44,14 @@ fn relocate(old: &[u8], order: &[u8]) -> Option<SessionRow> {
 }
 
 impl Index {
-    /// Has a session's row lead to another place, if it still leads to `from`.
+    /// Has a session's row lead to another place; whether it did lead to `from`.
     /// One caller at a time: who holds the checkpointer.
     pub(crate) fn relocate_session(
         &self,
         digest: &SessionDigest,
         from: Location,
         to: Location,
-    ) -> Outcome<()> {
+    ) -> Outcome<bool> {
         let order = codec::encode(&(from, to)).map_err(Trouble::new)?;
         let key = digest.to_bytes();
         let relocated = self.places.change(digest, || {
@@ -60,21 +60,22 @@ impl Index {
             let relocated = self.relocated.0.lock().take();
             match (&relocated, bytes) {
                 (Some(_), Some(bytes)) => self.hand_on(&self.sessions, &key, Some(&bytes)),
+                (Some(_), None) => return Err(Trouble::new("a row went while it was moved")),
                 // What stays has to be a row.
-                (_, Some(bytes)) => drop(SessionRow::decode(&bytes).map_err(Trouble::new)?),
-                (_, None) => {}
+                (None, Some(bytes)) => drop(SessionRow::decode(&bytes).map_err(Trouble::new)?),
+                (None, None) => {}
             }
             let location = relocated.as_ref().and_then(image_of);
             Ok((relocated, location))
         })?;
-        if let Some(row) = relocated {
+        if let Some(row) = &relocated {
             let from = SessionRow {
                 location: from,
                 ..row.clone()
             };
-            self.note_put(Some(from), &row);
+            self.note_put(Some(from), row);
         }
-        Ok(())
+        Ok(relocated.is_some())
     }
 }
 

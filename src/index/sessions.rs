@@ -146,6 +146,19 @@ impl Index {
         Ok(old)
     }
 
+    /// What sled may do to a session's row.
+    #[cfg(test)]
+    pub(crate) fn lose_session(&self, digest: &SessionDigest) -> Outcome<()> {
+        self.remove(&self.sessions, &digest.to_bytes())
+    }
+
+    /// The same, where it is as it was before.
+    #[cfg(test)]
+    pub(crate) fn revive_session(&self, digest: &SessionDigest, row: &SessionRow) -> Outcome<()> {
+        let bytes = row.encode().map_err(Trouble::new)?;
+        self.insert(&self.sessions, &digest.to_bytes(), bytes)
+    }
+
     /// What half a digest in common may do to a place.
     #[cfg(test)]
     pub(crate) fn mistake_place(&self, digest: &SessionDigest, location: Location) {

@@ -257,3 +257,37 @@ fn a_file_stays_while_rows_that_led_there_are_missing() {
         scene.check();
     }
 }
+
+/// Memory knows where the image is, and sled does not any more.
+#[test]
+fn a_session_that_has_lost_its_row_is_not_lost_with_the_file() {
+    for is_revived in [false, true] {
+        let mut scene = Scene::new(50);
+        let id = scene.add(1);
+        let dead = scene.add(60);
+        scene.db.checkpoint().unwrap();
+        let digest = id.digest();
+        let older = scene.db.engine().index.get().unwrap().session(&digest);
+        scene.fill(id, 0..1);
+        scene.flush(dead);
+        scene.db.checkpoint().unwrap();
+        while scene.db.engine().sweep_slice() {}
+        let index = scene.db.engine().index.get().unwrap();
+        assert!(index.image_of(&digest).is_some());
+        if is_revived {
+            index
+                .revive_session(&digest, &older.unwrap().unwrap())
+                .unwrap();
+        } else {
+            index.lose_session(&digest).unwrap();
+        }
+        drop(index);
+        for _ in 0..2 {
+            scene.db.compact().unwrap();
+            scene.check();
+        }
+        assert_ne!(index_name(&scene), "index-0001", "it was rebuilt");
+        scene.reopen(IndexFate::Lost);
+        scene.check();
+    }
+}
