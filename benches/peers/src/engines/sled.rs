@@ -5,17 +5,21 @@
 //! one for all who wait. Even so a power cut may lose what was synced before,
 //! since it overwrites in place what it has freed: it counts as not durable.
 //! It has no removal of a range: a flush is a batch of as many removals as the
-//! session has keys. Its own flusher thread is off, as every write is flushed
-//! that should be.
+//! session has keys, or several where there are more than 10,000. That spares it
+//! gigabytes, and costs the flush that it is atomic. Its own flusher thread is
+//! off, as every write is flushed that should be.
 
 use std::fs::File;
 
-use sled::{Batch, Db, Tree};
+use sled::{Batch, Db, IVec, Tree};
 
 use super::striped::{Change, Look, Map, Striped};
 use crate::Outcome;
 use crate::engine::{Engine, Id, Setup};
 use crate::shared_sync::SharedSync;
+
+/// Rows that change at once.
+const BATCH_ROWS: usize = 10_000;
 
 struct Sled {
     db: Db,
@@ -40,6 +44,30 @@ pub(super) fn open(setup: &Setup) -> Outcome<Option<Box<dyn Engine>>> {
         db,
     };
     Ok(Some(Box::new(Striped::new(map, setup)?)))
+}
+
+impl Sled {
+    /// Changes rows, so many at once.
+    fn apply(
+        &self,
+        changes: impl Iterator<Item = sled::Result<(IVec, Option<IVec>)>>,
+    ) -> Outcome<()> {
+        let mut batch = Batch::default();
+        let mut rows = 0;
+        for change in changes {
+            let (key, value) = change?;
+            match value {
+                Some(value) => batch.insert(key, value),
+                None => batch.remove(key),
+            }
+            rows += 1;
+            if rows == BATCH_ROWS {
+                self.tree.apply_batch(std::mem::take(&mut batch))?;
+                rows = 0;
+            }
+        }
+        Ok(self.tree.apply_batch(batch)?)
+    }
 }
 
 impl Map for Sled {
@@ -68,22 +96,13 @@ impl Map for Sled {
             };
             return Ok(());
         }
-        let mut batch = Batch::default();
-        for (key, value) in changes {
-            match value {
-                Some(value) => batch.insert(key, value),
-                None => batch.remove(key),
-            }
-        }
-        Ok(self.tree.apply_batch(batch)?)
+        let changes = changes.into_iter();
+        self.apply(changes.map(|(key, value)| Ok((key.into(), value.map(IVec::from)))))
     }
 
     fn remove_all(&self, id: &Id) -> Outcome<()> {
-        let mut batch = Batch::default();
-        for key in self.tree.scan_prefix(id).keys() {
-            batch.remove(key?);
-        }
-        Ok(self.tree.apply_batch(batch)?)
+        let keys = self.tree.scan_prefix(id).keys();
+        self.apply(keys.map(|key| Ok((key?, None))))
     }
 
     fn sync(&self) -> Outcome<()> {
