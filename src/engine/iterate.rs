@@ -9,7 +9,7 @@ use super::Engine;
 use super::cell::{Cell, State};
 use super::delta::{Answer, Delta};
 use super::lookup::Setback;
-use super::stored::Pair;
+use super::stored::{Pair, is_over};
 use crate::format::identity::Timestamp;
 use crate::format::page::Page;
 
@@ -155,10 +155,10 @@ pub(super) fn chunk(
             }
             (Answer::Unknown, None) | (Answer::Absent, _) => continue,
         };
-        if deadline.is_none_or(|deadline| now < deadline) {
-            entries.push(pair);
-        } else {
+        if is_over(deadline, now) {
             engine.note_over(now);
+        } else {
+            entries.push(pair);
         }
     }
     Ok(Chunk {

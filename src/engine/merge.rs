@@ -20,7 +20,7 @@ use super::Engine;
 use super::cell::{Base, Cell, Frozen};
 use super::delta::{Answer, Delta};
 use super::lookup::Setback;
-use super::stored::{Held, Pair};
+use super::stored::{Held, Pair, is_over};
 use crate::error::{Error, Result};
 use crate::format::codec::Malformed;
 use crate::format::identity::{Batch, Generation, PageNumber, Timestamp};
@@ -297,8 +297,8 @@ impl<'m> Merge<'m> {
         let Answer::Present(Held { value, deadline }) = answer else {
             return None;
         };
-        if let Some(deadline) = over(deadline, self.now) {
-            self.engine.erasure.note_removed(deadline);
+        if let Some(end) = deadline.filter(|_| is_over(deadline, self.now)) {
+            self.engine.erasure.note_removed(end);
             return None;
         }
         let pair = Pair::new(key, value);
@@ -308,7 +308,7 @@ impl<'m> Merge<'m> {
     /// What of a page's entry that did not change is to be written.
     fn unchanged(&self, page: &Page, found: &Found<'_>) -> Option<Item> {
         let deadline = found.deadline;
-        if over(deadline, self.now).is_some() {
+        if is_over(deadline, self.now) {
             return None;
         }
         let pair = Pair::within(page, found.key.len(), found.value.clone());
@@ -535,11 +535,6 @@ impl<'m> Merge<'m> {
         self.steps.append(&mut self.late);
         Ok(self.steps)
     }
-}
-
-/// The end of a key, if it has come.
-fn over(deadline: Option<Timestamp>, now: Timestamp) -> Option<Timestamp> {
-    deadline.filter(|deadline| *deadline <= now)
 }
 
 fn missing() -> Setback {

@@ -127,6 +127,11 @@ pub(crate) struct Held {
 impl Held {
     /// Whether the key is there at `now`.
     pub(crate) fn is_there(&self, now: Timestamp) -> bool {
-        self.deadline.is_none_or(|deadline| now < deadline)
+        !is_over(self.deadline, now)
     }
+}
+
+/// Whether a key with this deadline has stopped to exist at `now`.
+pub(crate) fn is_over(deadline: Option<Timestamp>, now: Timestamp) -> bool {
+    deadline.is_some_and(|deadline| deadline <= now)
 }

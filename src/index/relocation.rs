@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use super::guard::{Outcome, Trouble};
-use super::rows::Index;
+use super::rows::{DIGEST_BYTES, Index};
 use super::sessions::image_of;
 use crate::format::codec;
 use crate::format::identity::Location;
@@ -68,12 +68,8 @@ impl Index {
             let location = relocated.as_ref().and_then(image_of);
             Ok((relocated, location))
         })?;
-        if let Some(row) = &relocated {
-            let from = SessionRow {
-                location: from,
-                ..row.clone()
-            };
-            self.note_put(Some(from), row);
+        if relocated.is_some() {
+            self.account(DIGEST_BYTES, (Some(from), Some(to)));
         }
         Ok(relocated.is_some())
     }

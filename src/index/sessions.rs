@@ -103,7 +103,7 @@ impl Index {
     }
 
     /// Notes where a row that was put leads to.
-    pub(super) fn note_put(&self, old: Option<SessionRow>, row: &SessionRow) -> Put<SessionRow> {
+    fn note_put(&self, old: Option<SessionRow>, row: &SessionRow) -> Put<SessionRow> {
         let places = (old.as_ref().map(|old| old.location), Some(row.location));
         self.account(DIGEST_BYTES, places);
         self.stains.note_deadline(row);
