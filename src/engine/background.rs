@@ -135,6 +135,7 @@ impl Chores {
         }
         // What nobody has swept does not count as garbage.
         for _ in 0..STEPS_TO_KEEP_UP {
+            engine.give_way();
             if !upkeep.sweeps || !engine.sweep_slice() {
                 break;
             }
@@ -146,6 +147,7 @@ impl Chores {
             }
         }
         for _ in 0..COPIES_TO_KEEP_UP {
+            engine.give_way();
             let is_wanted = upkeep.renews_index && engine.ballast.has_room();
             if !is_wanted || !self.renew(engine, Duration::ZERO)? {
                 break;

@@ -294,6 +294,7 @@ impl Engine {
         let mut cells: Vec<_> = freeze.dirty.cells.iter().collect();
         cells.sort_unstable_by_key(|(digest, _)| *digest);
         for (_, cell) in cells {
+            self.give_way();
             let (frozen, old) = {
                 let mut state = cell.state.write();
                 state.rotate(epoch);
@@ -405,6 +406,7 @@ impl Engine {
             if count.is_multiple_of(ROOM_CHECKED_EVERY) {
                 self.check_room()?;
             }
+            self.give_way();
             self.publish_one(checkpointer, merged, batch)?;
             // What it holds counts as free from here on, and is.
             plan.merged.pop();

@@ -263,6 +263,7 @@ impl Engine {
             }
         }
         for entry in needed {
+            self.give_way();
             let raw = match self.segments.read_whole(&entry) {
                 Err(error) if checkpointer.compactor.known.leave(task.number, &error) => {
                     return Ok(Compacted::to_be_continued());
@@ -305,6 +306,7 @@ impl Engine {
                 break;
             }
             let Some(entry) = task.left.pop() else { break };
+            self.give_way();
             match self.fate(index, &entry)? {
                 Fate::Copied => {
                     bytes = bytes.saturating_add(entry.location.length.into());
@@ -330,11 +332,13 @@ impl Engine {
     ) -> Result<(), Setback> {
         let compactor = &mut checkpointer.compactor;
         for moved in &compactor.moves {
+            self.give_way();
             if !publish_row(index, moved)? && is_first {
                 return Err(Trouble::new("a row that led to what was copied is missing").into());
             }
         }
         for moved in &compactor.moves {
+            self.give_way();
             self.publish_place(moved);
         }
         compactor.moves.clear();

@@ -68,11 +68,20 @@ impl Memtable {
         self.active() >= self.limit / 2
     }
 
+    /// From here on writers are slowed.
+    fn soft(&self) -> usize {
+        self.limit / 10 * 6
+    }
+
+    /// Whether writers are slowed for want of memory.
+    pub(crate) fn is_scarce(&self) -> bool {
+        self.used() > self.soft()
+    }
+
     /// Lets a writer in; it waits while too much is used, and as long as
     /// `may_wait` does not say that waiting is in vain.
     pub(crate) fn admit(&self, may_wait: impl Fn() -> Result<()>) -> Result<()> {
-        let soft = self.limit / 10 * 6;
-        let used = self.used();
+        let (used, soft) = (self.used(), self.soft());
         if used <= soft {
             return Ok(());
         }
@@ -200,7 +209,7 @@ mod tests {
     #[test]
     fn the_delay_grows_smoothly_from_nothing_to_the_longest() {
         let memtable = filled(0);
-        let soft = LIMIT / 10 * 6;
+        let soft = memtable.soft();
         let mut last = memtable.pressure(soft, soft);
         assert_eq!(last, Duration::ZERO);
         for used in (soft..LIMIT).step_by(LIMIT / 100) {

@@ -9,6 +9,7 @@
 mod admission;
 mod background;
 mod ballast;
+mod breaks;
 mod cache;
 mod cell;
 mod checkpoint;
@@ -109,6 +110,7 @@ pub(crate) struct Engine {
     dirty: Mutex<checkpoint::Dirty>,
     checkpointer: Mutex<checkpoint::Checkpointer>,
     background: background::Background,
+    breaks: breaks::Breaks,
     erasure: erasure::Erasure,
     pub(crate) progress: progress::Progress,
     next_generation: AtomicU64,

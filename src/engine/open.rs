@@ -10,6 +10,7 @@ use std::sync::Arc;
 
 use super::background::Background;
 use super::ballast::{Ballast, INDEX_ROOM};
+use super::breaks::Breaks;
 use super::cache::PageCache;
 use super::checkpoint::Checkpointer;
 use super::compaction::Compactor;
@@ -259,6 +260,7 @@ impl Opening {
             dirty: Mutex::new(replayed.dirty),
             checkpointer: Mutex::new(checkpointer),
             background: Background::default(),
+            breaks: Breaks::new(),
             erasure: Erasure::new(erased_through, removed_since),
             progress: Progress::new(self.now),
             next_generation: AtomicU64::new(replayed.next_generation.0),
