@@ -82,6 +82,35 @@ impl Engine {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::Database;
+    use crate::engine::compaction::Worth;
+
+    /// What had been written when the background last asked who writes.
+    fn noticed(database: &Database) -> u64 {
+        database.engine().breaks.0.lock().written
+    }
+
+    #[test]
+    fn checkpoints_and_compaction_look_for_who_writes() {
+        let builder = Database::builder().background(false);
+        let database = builder.temporary().unwrap();
+        let sessions: Vec<_> = (0..2_000).map(|_| database.create_session()).collect();
+        let mut before = noticed(&database);
+        for _ in 0..2 {
+            for session in &sessions {
+                session.set("user", "ada").unwrap();
+            }
+            std::thread::sleep(STINT);
+            database.checkpoint().unwrap();
+            assert!(noticed(&database) > before);
+            before = noticed(&database);
+        }
+        sessions[0].set("user", "grace").unwrap();
+        while database.engine().compact_step(Worth::AT_REST).unwrap().more {
+            std::thread::sleep(STINT);
+        }
+        assert!(noticed(&database) > before);
+    }
 
     #[test]
     fn a_break_is_due_after_a_stint_while_somebody_writes() {
