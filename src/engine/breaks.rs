@@ -15,7 +15,6 @@ use crate::sync::{Mutex, thread};
 const STINT: Duration = Duration::from_micros(200);
 /// How long a break is, at least: systems make it some fifty microseconds.
 const BREAK: Duration = Duration::from_micros(1);
-
 /// How long somebody counts as writing who wrote: he may be waiting for the
 /// processor.
 const AFTERMATH: Duration = Duration::from_millis(20);
@@ -90,6 +89,12 @@ mod tests {
         database.engine().breaks.0.lock().written
     }
 
+    /// The last break was a stint ago.
+    fn end_stint(database: &Database) {
+        let earlier = Instant::now().checked_sub(STINT).unwrap();
+        database.engine().breaks.note(earlier);
+    }
+
     #[test]
     fn checkpoints_and_compaction_look_for_who_writes() {
         let builder = Database::builder().background(false);
@@ -100,15 +105,14 @@ mod tests {
             for session in &sessions {
                 session.set("user", "ada").unwrap();
             }
-            std::thread::sleep(STINT);
+            end_stint(&database);
             database.checkpoint().unwrap();
             assert!(noticed(&database) > before);
             before = noticed(&database);
         }
         sessions[0].set("user", "grace").unwrap();
-        while database.engine().compact_step(Worth::AT_REST).unwrap().more {
-            std::thread::sleep(STINT);
-        }
+        end_stint(&database);
+        while database.engine().compact_step(Worth::AT_REST).unwrap().more {}
         assert!(noticed(&database) > before);
     }
 
