@@ -310,6 +310,13 @@ impl Cell {
         self.is_settled.store(true, Ordering::Release);
     }
 
+    /// Has the processor fetch where a lookup goes on. Who raises the count of
+    /// those that hold the cell waits for the line of the count, and nothing
+    /// that comes after it is fetched meanwhile.
+    pub(super) fn approach(&self) {
+        std::hint::black_box(self.last.load(Ordering::Relaxed));
+    }
+
     /// The last journal frame about the session: what an answer depends on (7).
     pub(crate) fn last(&self) -> Sequence {
         Sequence(self.last.load(Ordering::Acquire))

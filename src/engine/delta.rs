@@ -35,12 +35,17 @@ struct Slot {
     held: Option<Held>,
 }
 
-/// Changes of keys, newest wins.
+/// Prefixes and when they were removed.
+type Prefixes = BTreeMap<Box<str>, u64>;
+
+/// Changes of keys, newest wins. Each session in memory has one, whether it has
+/// changed or not: it is small, and what a lookup asks stands first.
 #[derive(Debug, Default)]
+#[repr(C)]
 pub(crate) struct Delta {
     entries: Entries<Slot>,
-    /// Removed prefixes and when.
-    prefixes: BTreeMap<Box<str>, u64>,
+    /// `None` while no prefix was removed.
+    prefixes: Option<Box<Prefixes>>,
     stamp: u64,
     bytes: usize,
 }
@@ -48,7 +53,7 @@ pub(crate) struct Delta {
 impl Delta {
     /// Whether nothing changed.
     pub(crate) fn is_empty(&self) -> bool {
-        self.entries.is_empty() && self.prefixes.is_empty()
+        self.entries.is_empty() && self.prefixes.is_none()
     }
 
     /// Memory it takes.
@@ -108,7 +113,8 @@ impl Delta {
     /// Removes all keys with a prefix; returns the bytes by which the delta grew.
     pub(crate) fn remove_prefix(&mut self, prefix: &str) -> usize {
         self.stamp = self.stamp.saturating_add(1);
-        if self.prefixes.insert(prefix.into(), self.stamp).is_some() {
+        let prefixes = self.prefixes.get_or_insert_default();
+        if prefixes.insert(prefix.into(), self.stamp).is_some() {
             return 0;
         }
         let grown = ENTRY_BYTES.saturating_add(prefix.len());
@@ -156,20 +162,18 @@ impl Delta {
 
     /// When the last prefix of `key` was removed.
     fn removed_at(&self, key: &str) -> Option<u64> {
-        if self.prefixes.is_empty() {
-            return None;
-        }
+        let prefixes = self.prefixes.as_deref()?;
         // All prefixes of a key sort at or before it, but so do others: with
         // few removed prefixes look at all of them, with many probe each.
-        if self.prefixes.len() <= key.len() {
-            let covering = self.prefixes.iter();
+        if prefixes.len() <= key.len() {
+            let covering = prefixes.iter();
             return covering
                 .filter(|(prefix, _)| key.starts_with(&***prefix))
                 .map(|(_, stamp)| *stamp)
                 .max();
         }
         (0..=key.len())
-            .filter_map(|end| self.prefixes.get(key.get(..end)?).copied())
+            .filter_map(|end| prefixes.get(key.get(..end)?).copied())
             .max()
     }
 
@@ -189,17 +193,19 @@ impl Delta {
 
     /// The removed prefixes, in order.
     pub(crate) fn prefixes(&self) -> impl Iterator<Item = &str> {
-        self.prefixes.keys().map(|prefix| &**prefix)
+        let prefixes = self.prefixes.iter();
+        prefixes.flat_map(|prefixes| prefixes.keys().map(|prefix| &**prefix))
     }
 
     /// Whether any prefix was removed.
     pub(crate) fn has_prefixes(&self) -> bool {
-        !self.prefixes.is_empty()
+        self.prefixes.is_some()
     }
 
     /// How many keys and prefixes it says something about.
     pub(crate) fn changes_count(&self) -> usize {
-        self.entries.len().saturating_add(self.prefixes.len())
+        let prefixes = self.prefixes.as_ref().map_or(0, |prefixes| prefixes.len());
+        self.entries.len().saturating_add(prefixes)
     }
 
     /// Whether any key was put.
@@ -216,7 +222,7 @@ impl Delta {
     pub(crate) fn absorb(&mut self, newer: Delta) -> usize {
         let mut grown = 0_usize;
         let mut steps: Vec<(u64, Step)> = Vec::with_capacity(newer.entries.len());
-        let prefixes = newer.prefixes.into_iter();
+        let prefixes = newer.prefixes.into_iter().flat_map(|prefixes| *prefixes);
         steps.extend(prefixes.map(|(prefix, stamp)| (stamp, Step::Prefix(prefix))));
         let entries = newer.entries.into_iter();
         steps.extend(entries.map(|(key, slot)| (slot.stamp, Step::Entry(key, slot.held))));
@@ -233,7 +239,7 @@ impl Delta {
     /// The changes in the order they were made, as the journal carries them.
     pub(crate) fn changes(&self) -> Vec<Change<'_>> {
         let mut changes: Vec<(u64, Change<'_>)> = Vec::with_capacity(self.entries.len());
-        let prefixes = self.prefixes.iter();
+        let prefixes = self.prefixes.iter().flat_map(|prefixes| prefixes.iter());
         changes.extend(prefixes.map(|(prefix, stamp)| (*stamp, Change::RemovePrefix { prefix })));
         changes.extend(self.entries.iter().map(|(key, slot)| {
             let change = match &slot.held {

@@ -203,6 +203,7 @@ impl Registry {
             return unloaded();
         };
         if let Some(resident) = shard.get(digest) {
+            resident.cell().approach();
             return resident.clone();
         }
         shard.make_room(self.shard_capacity);
